@@ -1,0 +1,31 @@
+// The one exception of Bellows. Library code throws it and nothing else of its own; it ends in two
+// places: the C interface and the command.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace bellows {
+
+/// What kind of failure an `Error` reports. The values are part of the C interface; never renumber.
+enum class ErrorCode {
+  kInvalidArgument = 1,  ///< a call, option or configuration value that can never work
+  kNotFound = 2,         ///< a file, folder, layer or tensor that is not there
+  kCorruptData = 3,      ///< a file whose content contradicts its format or its own checksums
+  kIoError = 4,          ///< the operating system refused to read or write (disk full, permission)
+  kUnsupported = 5,      ///< valid, but not on this machine or in this build
+};
+
+/// A failure with the offending names and values in its message. The message is one line that names
+/// the culprit (file, key, value) and, where there is one, the fix.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace bellows
