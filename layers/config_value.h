@@ -1,0 +1,45 @@
+// A configuration as a tree of values that remember where they were written. Readers of TOML and
+// JSON make it; the field lists (fields.h) consume it, so that every message can name file and
+// line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace bellows {
+
+/// One value: a boolean, integer, real, string, array or table (keys in the order of writing).
+class ConfigValue {
+ public:
+  using Array = std::vector<ConfigValue>;
+  using Table = std::vector<std::pair<std::string, ConfigValue>>;
+  using Data = std::variant<bool, std::int64_t, double, std::string, Array, Table>;
+
+  ConfigValue() : data_(Table{}) {}
+  explicit ConfigValue(Data data, std::string where = {})
+      : data_(std::move(data)), where_(std::move(where)) {}
+
+  [[nodiscard]] const Data& data() const { return data_; }
+  [[nodiscard]] Data& data() { return data_; }
+
+  /// Where it was written, as "file:line", or the name of the source; may be empty.
+  [[nodiscard]] const std::string& where() const { return where_; }
+
+  /// "a boolean", "an integer", ...: for messages.
+  [[nodiscard]] const char* type_name() const;
+
+  /// The member `key` of a table, or null when absent or when this is not a table.
+  [[nodiscard]] const ConfigValue* find(const std::string& key) const;
+
+  /// The value as JSON text on one line, keys in the order of writing; equal trees give equal text.
+  [[nodiscard]] std::string to_json() const;
+
+ private:
+  Data data_;
+  std::string where_;
+};
+
+}  // namespace bellows
