@@ -10,8 +10,8 @@
 
 namespace bellows {
 
-/// Activations (or their gradients) of one tensor: `[g - 1]` holds group g as [N, channels[g], H, W].
-/// The network's input has one group. An empty array is a group that has not been computed.
+/// Activations (or their gradients) of one tensor: `[g - 1]` holds group g as [N, channels[g], H,
+/// W]. The network's input has one group. An empty array is a group that has not been computed.
 using GroupedValues = std::vector<std::vector<double>>;
 
 /// A layer's parameters (or their gradients) by group and role.
@@ -28,19 +28,19 @@ struct ReferenceNode {
   bool learning = false;
   /// Of this layer, every group up to groups.last. Learning moves `kMean` and `kVariance`.
   ReferenceParameters* parameters = nullptr;
-  /// Dropout while learning: for each group in `groups` the factors (0 or 1 / (1 - rate)), shaped as
-  /// the group's values; indexed as GroupedValues.
+  /// Dropout while learning: for each group in `groups` the factors (0 or 1 / (1 - rate)), shaped
+  /// as the group's values; indexed as GroupedValues.
   const GroupedValues* dropout_factors = nullptr;
 };
 
-/// Computes `dst` for the groups of `node` from `src` (all groups that they read must be there) and,
-/// for a residual sum, `shortcut`; null otherwise. The head's dst[g - 1] holds the logits of width
-/// g, [N, classes]; an additive head reads dst[g - 2], which must be there.
+/// Computes `dst` for the groups of `node` from `src` (all groups that they read must be there)
+/// and, for a residual sum, `shortcut`; null otherwise. The head's dst[g - 1] holds the logits of
+/// width g, [N, classes]; an additive head reads dst[g - 2], which must be there.
 void reference_forward(const ReferenceNode& node, const GroupedValues& src,
                        const GroupedValues* shortcut, GroupedValues& dst);
 
-/// What backward produces. `diff_src` and `diff_shortcut` are *added to*, for the groups of the node
-/// only, and must be sized by the caller; gradients of learned parameters are added to
+/// What backward produces. `diff_src` and `diff_shortcut` are *added to*, for the groups of the
+/// node only, and must be sized by the caller; gradients of learned parameters are added to
 /// `parameters` (created where absent).
 struct ReferenceGradients {
   GroupedValues* diff_src = nullptr;       ///< null: not wanted (src is the input)

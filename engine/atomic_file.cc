@@ -1,0 +1,129 @@
+#include "engine/atomic_file.h"
+
+#include <bellows/error.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace bellows {
+namespace {
+
+constexpr int kNameAttempts = 1000;
+
+// What to do about a failure of the operating system, to end a message with.
+const char* advice(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return "; free some space or choose another folder";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "; choose a folder that you may write to";
+    case ENOENT:
+    case ENOTDIR:
+      return "; create its folder first";
+    case EIO:
+      return "; check the disk";
+    default:
+      return "";
+  }
+}
+
+std::span<const std::uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const std::filesystem::path& target)
+    : target_(target), folder_(target.has_parent_path() ? target.parent_path() : ".") {
+  if (!target.has_filename()) {
+    throw Error(ErrorCode::kIoError,
+                "'" + target.string() + "': cannot be written: this names a folder, not a file");
+  }
+  // Renaming onto a device would replace the device.
+  struct stat existing {};
+  if (::stat(target_.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode)) {
+    throw Error(ErrorCode::kIoError,
+                target_.string() + ": cannot be written: it is there and is not a regular file");
+  }
+  // Named after the process and not by mkstemp, so that the file gets the permissions of any new
+  // file; and not after the target, whose name may be as long as names can be.
+  const std::string prefix = ".bellows-" + std::to_string(::getpid()) + "-";
+  for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
+    std::filesystem::path candidate = folder_ / (prefix + std::to_string(attempt) + ".tmp");
+    descriptor_ = ::open(candidate.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) {
+      temporary_ = std::move(candidate);
+      return;
+    }
+    if (errno != EEXIST && errno != EINTR) break;
+  }
+  fail("cannot be written");
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail(const char* what) const {
+  const int error = errno;
+  throw Error(ErrorCode::kIoError, target_.string() + ": " + what + ": " +
+                                       std::generic_category().message(error) + advice(error));
+}
+
+void AtomicFile::write(std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      fail("cannot be written");
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) fail("cannot be written");
+  const int descriptor = descriptor_;
+  descriptor_ = -1;
+  // Network file systems report a full disk as late as here.
+  if (::close(descriptor) != 0) fail("cannot be written");
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be replaced");
+  temporary_.clear();
+
+  const int folder = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // A folder that may be written and not read cannot be flushed by us; nor can those of file
+  // systems that answer EINVAL. The content is on the disk either way.
+  if (folder < 0) return;
+  const bool flushed = ::fsync(folder) == 0 || errno == EINVAL;
+  const int error = errno;
+  ::close(folder);
+  if (!flushed) {
+    errno = error;
+    fail("is written, but its folder could not be flushed to the disk");
+  }
+}
+
+void write_file_atomically(const std::filesystem::path& target,
+                           std::span<const std::uint8_t> bytes) {
+  AtomicFile file(target);
+  file.write(bytes);
+  file.commit();
+}
+
+void write_file_atomically(const std::filesystem::path& target, std::string_view text) {
+  write_file_atomically(target, bytes_of(text));
+}
+
+}  // namespace bellows

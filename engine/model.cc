@@ -1,0 +1,72 @@
+#include <bellows/bellows.h>
+
+#include <utility>
+
+#include "engine/model_state.h"
+#include "engine/threads.h"
+
+namespace bellows {
+namespace internal {
+
+ModelState::ModelState(Network description, ModelInfo about, const WeightSet& weights)
+    : network(std::move(description)), info(std::move(about)) {
+  // The plan of a single image on one thread decides the layout of the weights.
+  plans_[{1, 1}] = build(&weights, 1, 1);
+}
+
+std::shared_ptr<const Plan> ModelState::build(const WeightSet* weights, int batch, int threads) {
+  const ThreadCount thread_count(threads);
+  return std::make_shared<const Plan>(build_plan(
+      network, weights, packed,
+      {.batch = batch, .groups = network.groups(), .allocated_groups = network.groups()}));
+}
+
+std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<const Plan>& plan = plans_[{batch, threads}];
+  if (plan == nullptr) plan = build(nullptr, batch, threads);
+  return plan;
+}
+
+}  // namespace internal
+
+Model Model::load(const std::string& path, int groups) {
+  if (groups < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the first " + std::to_string(groups) + " groups of '" + path +
+                    "' were asked for; ask for 1 or more, or 0 for all");
+  }
+  ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups));
+  return Model(std::make_shared<internal::ModelState>(std::move(file.network), std::move(file.info),
+                                                      file.weights));
+}
+
+int Model::groups() const { return state_->network.groups(); }
+int Model::classes() const { return state_->network.classes(); }
+const std::vector<std::string>& Model::class_names() const { return state_->info.classes; }
+int Model::image_channels() const { return state_->network.input().channels_of(1); }
+int Model::image_height() const { return state_->network.input().height; }
+int Model::image_width() const { return state_->network.input().width; }
+std::size_t Model::image_elements() const {
+  return static_cast<std::size_t>(state_->network.input_elements());
+}
+std::size_t Model::packed_bytes() const { return state_->packed.bytes(); }
+
+WidthCost Model::cost(int width) const {
+  if (width < 1 || width > groups()) {
+    throw Error(ErrorCode::kInvalidArgument, "width " + std::to_string(width) +
+                                                 " was asked for; the model has widths 1 to " +
+                                                 std::to_string(groups()));
+  }
+  WidthCost cost;
+  for (int group = 1; group <= width; ++group) {
+    cost.parameters += state_->network.parameter_count(group);
+    cost.macs += state_->network.macs(group);
+  }
+  cost.weight_bytes = cost.parameters * static_cast<std::int64_t>(sizeof(float));
+  return cost;
+}
+
+const char* version() { return BELLOWS_VERSION; }
+
+}  // namespace bellows

@@ -1,0 +1,80 @@
+// A trained network on disk: safetensors, group after group, so that a narrower network is a prefix
+// of the data. docs/model_format.md has every byte.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/network.h"
+#include "engine/weight_set.h"
+#include "layers/fields.h"
+
+namespace bellows {
+
+/// What a model says about itself besides its network and weights.
+struct ModelInfo {
+  std::vector<std::string> classes;  ///< names in the order of the logits; or none
+  /// Of the input, by channel, for values in 0..1: x becomes (x - mean) / stddev. Or both empty: x
+  /// stays as it is.
+  std::vector<double> mean;
+  std::vector<double> stddev;
+
+  std::string data_set;      ///< what it was trained on
+  int seed = 0;              ///< of the training run
+  std::string schedule;      ///< "incremental", "joint", ...
+  std::string epochs;        ///< how long, in words
+  std::string created_with;  ///< program and version
+
+  /// Share of right answers by width, 0..1; or empty: not measured.
+  std::vector<double> validation_accuracy;
+  std::vector<double> test_accuracy;
+
+  std::vector<std::pair<std::string, std::string>> extra;  ///< anything else, kept in order
+
+  void visit_fields(FieldVisitor& visitor);
+  bool operator==(const ModelInfo&) const = default;
+};
+
+/// One group of a file.
+struct GroupFacts {
+  std::string sha256;      ///< of its bytes in file order, as the file claims; checked when loaded
+  std::int64_t bytes = 0;  ///< of its tensors
+};
+
+/// What was found on disk, all groups of the file included.
+struct ModelFileFacts {
+  std::int64_t header_bytes = 0;  ///< everything before the first tensor
+  std::int64_t total_bytes = 0;   ///< of the file
+  std::vector<GroupFacts> groups;
+};
+
+/// A loaded model. `network`, `weights` and the accuracies in `info` have the groups asked for,
+/// `facts` those of the file.
+struct ModelFile {
+  Network network;
+  WeightSet weights;
+  ModelInfo info;
+  ModelFileFacts facts;
+};
+
+/// Writes all groups of `network` to `path`, atomically (see AtomicFile); `weights` may hold
+/// further groups. Equal arguments give equal bytes. Throws Error(kInvalidArgument) when the
+/// weights do not fit the network or when `load_model` would refuse the result (wrong number of
+/// class names, an accuracy above 1, text that is not UTF-8, ...), Error(kIoError) when the system
+/// refuses.
+void save_model(const std::filesystem::path& path, const Network& network, const WeightSet& weights,
+                const ModelInfo& info);
+
+/// Reads a model, or its first `groups` groups, of which only the header and those groups' bytes
+/// are read. Everything is checked before anything is returned, and memory is taken group by group,
+/// never more than the file has bytes for. Throws Error naming the file and what in it is wrong:
+/// kNotFound, kIoError, kCorruptData, kUnsupported (a newer format, or not enough memory),
+/// kInvalidArgument (`groups` outside 1..those of the file).
+[[nodiscard]] ModelFile load_model(const std::filesystem::path& path,
+                                   std::optional<int> groups = std::nullopt);
+
+}  // namespace bellows

@@ -1,0 +1,102 @@
+#include "engine/packed_weights_onednn.h"
+
+#include <bellows/error.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace bellows {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+dnnl::memory::format_tag plain_tag(std::size_t dimensions) {
+  using Tag = dnnl::memory::format_tag;
+  static constexpr Tag kTags[] = {Tag::undef, Tag::a, Tag::ab, Tag::abc, Tag::abcd, Tag::abcde};
+  return kTags[dimensions];
+}
+
+Dims dims_of(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_dims();
+#else
+  return desc.dims();
+#endif
+}
+
+// The same memory seen with other dimensions: a filter with or without a depth of 1.
+Desc with_dims(const Desc& desc, const Dims& dims) {
+  return dims_of(desc).size() == dims.size() ? desc : desc.reshape(dims);
+}
+
+void copy(const Desc& from, void* src, const Desc& to, void* dst) {
+  dnnl::memory source(from, cpu_engine(), src);
+  dnnl::memory target(to, cpu_engine(), dst);
+  dnnl::stream stream(cpu_engine());
+  dnnl::reorder(source, target).execute(stream, source, target);
+  stream.wait();
+}
+
+}  // namespace
+
+void PackedWeights::Release::operator()(float* memory) const { std::free(memory); }
+
+PackedWeights::Entry PackedWeights::allocate(const Desc& desc) {
+  Entry entry;
+  entry.desc = desc;
+  entry.bytes = (desc.get_size() + kAlignment - 1) / kAlignment * kAlignment;
+  entry.memory.reset(static_cast<float*>(std::aligned_alloc(kAlignment, entry.bytes)));
+  if (entry.memory == nullptr) {
+    throw Error(ErrorCode::kUnsupported,
+                "not enough memory for " + std::to_string(entry.bytes) + " bytes of weights");
+  }
+  std::memset(entry.memory.get(), 0, entry.bytes);
+  return entry;
+}
+
+Desc PackedWeights::layout(int node, int group, const Dims& dims) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find({node, group, ParameterRole::kWeight});
+  if (found == entries_.end()) {
+    return {dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+  }
+  return with_dims(found->second.front().desc, dims);
+}
+
+void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& desc,
+                         const std::function<void(float*)>& fill) {
+  const std::lock_guard lock(mutex_);
+  std::list<Entry>& entries = entries_[{node, group, role}];
+  const Dims dims = dims_of(desc);
+  for (const Entry& entry : entries) {
+    if (with_dims(entry.desc, dims) == desc) return entry.memory.get();
+  }
+  Entry made = allocate(desc);
+  if (!entries.empty()) {
+    const Entry& first = entries.front();
+    copy(with_dims(first.desc, dims), first.memory.get(), desc, made.memory.get());
+  } else {
+    const Desc plain(dims, dnnl::memory::data_type::f32, plain_tag(dims.size()));
+    if (plain == desc) {
+      fill(made.memory.get());
+    } else {
+      const Entry whole = allocate(plain);
+      fill(whole.memory.get());
+      copy(plain, whole.memory.get(), desc, made.memory.get());
+    }
+  }
+  entries.push_back(std::move(made));
+  return entries.back().memory.get();
+}
+
+std::size_t PackedWeights::bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::size_t bytes = 0;
+  for (const auto& [key, entries] : entries_) {
+    for (const Entry& entry : entries) bytes += entry.bytes;
+  }
+  return bytes;
+}
+
+}  // namespace bellows

@@ -1,0 +1,48 @@
+// Weights as oneDNN wants them: padded, blocked, normalisation folded in; made once for a model and
+// shared by every plan over it.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+
+#include "layers/forward_onednn.h"
+
+namespace bellows {
+
+/// Thread safe. Memory handed out stays where it is as long as this lives.
+class PackedWeights {
+ public:
+  /// The layout in which the weight of (node, group) lies already, with `dims`; format `any` when
+  /// there is none yet.
+  [[nodiscard]] Desc layout(int node, int group, const Dims& dims) const;
+
+  /// The parameter in the layout `desc`: packed before, or a copy in another layout re-ordered, or
+  /// `fill` called on zeroed plain row-major memory of desc's dimensions and that re-ordered.
+  void* get(int node, int group, ParameterRole role, const Desc& desc,
+            const std::function<void(float*)>& fill);
+
+  /// Bytes held.
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  struct Release {
+    void operator()(float* memory) const;
+  };
+  struct Entry {
+    Desc desc;
+    std::unique_ptr<float, Release> memory;
+    std::size_t bytes = 0;
+  };
+  using Key = std::tuple<int, int, ParameterRole>;
+
+  static Entry allocate(const Desc& desc);
+
+  mutable std::mutex mutex_;
+  std::map<Key, std::list<Entry>> entries_;
+};
+
+}  // namespace bellows

@@ -1,0 +1,310 @@
+#include "engine/plan.h"
+
+#include <bellows/error.h>
+
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "layers/batch_norm.h"
+#include "layers/conv.h"
+#include "layers/head.h"
+
+namespace bellows {
+namespace {
+
+const Tensor& tensor_of(const Network& network, int tensor) {
+  return network.tensors()[static_cast<std::size_t>(tensor)];
+}
+
+const Node& node_of(const Network& network, int node) {
+  return network.nodes()[static_cast<std::size_t>(node)];
+}
+
+bool takes_in_others(LayerKind kind) {
+  return kind == LayerKind::kConv || kind == LayerKind::kLinear;
+}
+
+// oneDNN's first-layer convolutions want few channels unblocked; everything else wants blocks.
+bool input_is_plain(const Network& network) {
+  if (network.input().channels_of(1) > 3) return false;
+  for (const int consumer : tensor_of(network, 0).consumers) {
+    if (node_of(network, consumer).layer->kind() != LayerKind::kConv) return false;
+  }
+  return true;
+}
+
+// Emits into the plan; what is constant is taken from (or packed into) `packed`.
+class Planner final : public ForwardEmitter {
+ public:
+  Planner(const Network& network, const WeightSet* weights, PackedWeights& packed, Plan& plan,
+          int allocated_groups)
+      : network_(network), weights_(weights), packed_(packed), plan_(plan) {
+    place_tensors(allocated_groups);
+  }
+
+  void emit(const FusedNode& fused, int group) {
+    fused_ = &fused;
+    node_ = fused.node;
+    group_ = group;
+    emit_forward(*node().layer, *this);
+  }
+
+  [[nodiscard]] const LayerSite& site() const override { return node().site; }
+  [[nodiscard]] int group() const override { return group_; }
+  [[nodiscard]] const TensorPlace& src() const override { return place(node().src); }
+  [[nodiscard]] const TensorPlace& shortcut() const override { return place(node().shortcut); }
+  [[nodiscard]] const TensorPlace& dst() const override { return place(fused_->dst); }
+
+  [[nodiscard]] Fusion fusion() const override {
+    Fusion fusion;
+    fusion.normalised = fused_->norm >= 0;
+    if (fused_->sum >= 0) {
+      fusion.addend = &place(node_of(network_, fused_->sum).shortcut);
+      fusion.addend_group = group_;
+    }
+    if (node().layer->kind() == LayerKind::kHead && group_ > 1 &&
+        static_cast<const Head&>(*node().layer).mode() == HeadMode::kAdditive) {
+      fusion.addend = &plan_.logits;
+      fusion.addend_group = group_ - 1;
+    }
+    if (fused_->activation >= 0) {
+      fusion.activation = node_of(network_, fused_->activation).layer->kind() == LayerKind::kRelu
+                              ? Activation::kRelu
+                              : Activation::kRelu6;
+    }
+    return fusion;
+  }
+
+  [[nodiscard]] const TensorPlace& features() override {
+    const TensorPlace& map = src();
+    const bool input = site().src_is_input;
+    TensorPlace& features = plan_.features[static_cast<std::size_t>(node().src)];
+    if (!features.exists()) {
+      features.layout = feature_layout(map.layout);
+      if (plan_.batch == 1 || map.layout.shape().pixels() == 1) {
+        // One sample, or one pixel: the map's order is the features' order.
+        features.buffer = map.buffer;
+      } else {
+        features.buffer =
+            plan_.table.add(tensor_of(network_, node().src).name + " as features",
+                            features.layout.bytes({1, input ? 1 : allocated_groups_}));
+      }
+    }
+    int& done = flattened_[static_cast<std::size_t>(node().src)];
+    if (features.buffer != map.buffer && done < (input ? 1 : group_)) {
+      const GroupRange here{input ? 1 : group_, input ? 1 : group_};
+      add_kernel(flatten_kernel(map.layout, here.first, false),
+                 {map.map(here), features.map(here)});
+      done = here.first;
+    }
+    return features;
+  }
+
+  [[nodiscard]] Desc weights_desc(const Dims& dims) override {
+    return packed_.layout(node_, group_, dims);
+  }
+
+  [[nodiscard]] View weights(const Desc& desc, const DensePiece& piece) override {
+    void* address = packed_.get(node_, group_, ParameterRole::kWeight, desc, [&](float* plain) {
+      const std::vector<float> scale = fold_scale();
+      pack_dense(piece, values(node_, ParameterRole::kWeight).data(),
+                 scale.empty() ? nullptr : scale.data(), plain);
+    });
+    return external("weight", desc, address);
+  }
+
+  [[nodiscard]] View vector(ParameterRole role, const std::vector<int>& positions,
+                            int padded) override {
+    const Desc desc({padded}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a);
+    void* address = packed_.get(node_, group_, role, desc, [&](float* plain) {
+      const std::vector<float> unpadded = role == ParameterRole::kBias ? folded_bias() : copy(role);
+      for (std::size_t i = 0; i < unpadded.size(); ++i) {
+        plain[static_cast<std::size_t>(positions[i])] = unpadded[i];
+      }
+    });
+    return external(parameter_role_name(role), desc, address);
+  }
+
+  void add(const Primitive& primitive, std::vector<Argument> arguments) override {
+    add_step(program(), plan_.table, label(), primitive, std::move(arguments));
+  }
+
+  void add_kernel(Kernel kernel, std::vector<View> arguments) override {
+    Step step{label(), {}, std::move(kernel), {}};
+    for (View& view : arguments) step.arguments.push_back({0, std::move(view)});
+    program().push_back(std::move(step));
+  }
+
+ private:
+  void place_tensors(int allocated_groups) {
+    allocated_groups_ = allocated_groups;
+    const std::size_t count = network_.tensors().size();
+    plan_.places.resize(count);
+    plan_.features.resize(count);
+    flattened_.assign(count, 0);
+    plan_.input.layout = ActivationLayout(network_.input(), plan_.batch, input_is_plain(network_));
+    plan_.input.buffer = plan_.table.add("input", plan_.input.layout.bytes({1, 1}));
+    plan_.places[0] = plan_.input;
+    for (const FusedNode& fused : plan_.nodes) {
+      const Node& node = node_of(network_, fused.node);
+      TensorPlace& place = plan_.places[static_cast<std::size_t>(fused.dst)];
+      if (node.layer->kind() == LayerKind::kDropout &&
+          tensor_of(network_, node.src).consumers.size() == 1) {
+        place = plan_.places[static_cast<std::size_t>(node.src)];
+        continue;
+      }
+      const Tensor& tensor = tensor_of(network_, fused.dst);
+      place.layout = ActivationLayout(tensor.shape, plan_.batch, false);
+      place.buffer = plan_.table.add(tensor.name, place.layout.bytes({1, allocated_groups}));
+    }
+    plan_.logits = plan_.places.back();
+  }
+
+  [[nodiscard]] const Node& node() const { return node_of(network_, node_); }
+  [[nodiscard]] const TensorPlace& place(int tensor) const {
+    return plan_.places[static_cast<std::size_t>(tensor)];
+  }
+  Program& program() { return plan_.programs[static_cast<std::size_t>(group_ - 1)]; }
+  [[nodiscard]] std::string label() const {
+    return node().layer->name() + " group " + std::to_string(group_);
+  }
+
+  View external(const std::string& what, const Desc& desc, void* address) {
+    return {desc, plan_.table.add_external(label() + " " + what, desc.get_size(), address), 0};
+  }
+
+  [[nodiscard]] std::span<const float> values(int node, ParameterRole role) const {
+    if (weights_ == nullptr) {
+      throw Error(ErrorCode::kUnsupported, "'" + label() + "' has not been packed for this plan");
+    }
+    return weights_->values(group_, node, role);
+  }
+  [[nodiscard]] std::vector<float> copy(ParameterRole role) const {
+    const auto span = values(node_, role);
+    return {span.begin(), span.end()};
+  }
+
+  // scale / sqrt(variance + epsilon) of the normalisation folded in; empty when there is none.
+  [[nodiscard]] std::vector<float> fold_scale() const {
+    std::vector<float> factors;
+    if (fused_->norm < 0) return factors;
+    const auto& norm = static_cast<const BatchNorm&>(*node_of(network_, fused_->norm).layer);
+    const auto scale = values(fused_->norm, ParameterRole::kScale);
+    const auto variance = values(fused_->norm, ParameterRole::kVariance);
+    for (std::size_t i = 0; i < scale.size(); ++i) {
+      factors.push_back(
+          static_cast<float>(scale[i] / std::sqrt(double{variance[i]} + norm.epsilon())));
+    }
+    return factors;
+  }
+
+  [[nodiscard]] std::vector<float> folded_bias() const {
+    bool own_bias = false;
+    std::size_t outputs = 0;
+    for (const ParameterSpec& spec : node().layer->parameters(node().site, group_)) {
+      own_bias = own_bias || spec.role == ParameterRole::kBias;
+      if (spec.role == ParameterRole::kWeight) outputs = static_cast<std::size_t>(spec.dims[0]);
+    }
+    std::vector<float> bias = own_bias ? copy(ParameterRole::kBias) : std::vector<float>(outputs);
+    const std::vector<float> factors = fold_scale();
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      const auto shift = values(fused_->norm, ParameterRole::kShift);
+      const auto mean = values(fused_->norm, ParameterRole::kMean);
+      bias[i] = (bias[i] - mean[i]) * factors[i] + shift[i];
+    }
+    return bias;
+  }
+
+  const Network& network_;
+  const WeightSet* weights_;
+  PackedWeights& packed_;
+  Plan& plan_;
+  int allocated_groups_ = 0;
+  std::vector<int> flattened_;         // by tensor: groups already re-ordered into features
+  const FusedNode* fused_ = nullptr;
+  int node_ = 0;
+  int group_ = 1;
+};
+
+}  // namespace
+
+std::vector<FusedNode> fuse(const Network& network) {
+  std::vector<FusedNode> fused;
+  std::vector<bool> merged(network.nodes().size(), false);
+  for (std::size_t i = 0; i < network.nodes().size(); ++i) {
+    if (merged[i]) continue;
+    const int index = static_cast<int>(i);
+    FusedNode made{.node = index, .dst = network.nodes()[i].dst};
+    while (takes_in_others(network.nodes()[i].layer->kind()) && made.activation < 0) {
+      const std::vector<int>& consumers = tensor_of(network, made.dst).consumers;
+      if (consumers.size() != 1) break;
+      const int next = consumers.front();
+      const Node& node = node_of(network, next);
+      const LayerKind kind = node.layer->kind();
+      if (kind == LayerKind::kBatchNorm && made.norm < 0 && made.sum < 0) {
+        made.norm = next;
+      } else if (kind == LayerKind::kResidual && made.sum < 0 && node.src == made.dst &&
+                 node.shortcut != made.dst) {
+        made.sum = next;
+      } else if (kind == LayerKind::kRelu || kind == LayerKind::kRelu6) {
+        made.activation = next;
+      } else {
+        break;
+      }
+      merged[static_cast<std::size_t>(next)] = true;
+      made.dst = node.dst;
+    }
+    fused.push_back(made);
+  }
+  return fused;
+}
+
+std::vector<std::string> Plan::reference_steps() const {
+  std::vector<std::string> labels;
+  for (const Program& program : programs) {
+    for (const Step& step : program) {
+      if (!step.kernel && is_reference(step.primitive)) {
+        labels.push_back(step.label + ": " + step.primitive.implementation);
+      }
+    }
+  }
+  return labels;
+}
+
+Plan build_plan(const Network& network, const WeightSet* weights, PackedWeights& packed,
+                const PlanOptions& options) {
+  Plan plan;
+  plan.batch = options.batch;
+  plan.groups = options.groups;
+  plan.nodes = fuse(network);
+  plan.programs.resize(static_cast<std::size_t>(options.groups));
+  Planner planner(network, weights, packed, plan,
+                  std::max(options.groups, options.allocated_groups));
+  for (int group = 1; group <= options.groups; ++group) {
+    for (const FusedNode& fused : plan.nodes) planner.emit(fused, group);
+  }
+  return plan;
+}
+
+void load_images(const Plan& plan, const float* images, int count, const std::vector<float>& mean,
+                 const std::vector<float>& stddev, float* memory) {
+  const ActivationLayout& layout = plan.input.layout;
+  const MapShape& shape = layout.shape();
+  const std::int64_t pixels = shape.pixels();
+  // Pixels of one channel of one sample are `stride` values apart, contiguous when plain.
+  const auto stride = static_cast<std::size_t>(layout.block());
+  const float* from = images;
+  for (int sample = 0; sample < count; ++sample) {
+    for (int channel = 0; channel < shape.channels_of(1); ++channel) {
+      const float offset = mean[static_cast<std::size_t>(channel)];
+      const float factor = 1.0F / stddev[static_cast<std::size_t>(channel)];
+      float* to = memory + layout.index(sample, channel, 0);
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+        to[static_cast<std::size_t>(pixel) * stride] = (*from++ - offset) * factor;
+      }
+    }
+  }
+}
+
+}  // namespace bellows

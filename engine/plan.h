@@ -1,0 +1,61 @@
+// The plan of a network for one batch size: one program for each group, and where every tensor
+// lies. Running width k is running programs 1..k in order; refining is running the next one.
+#pragma once
+
+#include <vector>
+
+#include "engine/network.h"
+#include "engine/packed_weights_onednn.h"
+#include "engine/weight_set.h"
+#include "layers/forward_onednn.h"
+
+namespace bellows {
+
+/// How the planner merges nodes: a convolution-like node takes in the normalisation, sum and
+/// activation that follow it and that nobody else reads.
+struct FusedNode {
+  int node = 0;         ///< the convolution-like node, or any other kind alone
+  int norm = -1;        ///< batch_norm folded in
+  int sum = -1;         ///< residual sum taken in
+  int activation = -1;  ///< relu or relu6 taken in
+  int dst = 0;          ///< tensor that is written
+};
+
+/// The nodes in order of execution, merged.
+std::vector<FusedNode> fuse(const Network& network);
+
+struct PlanOptions {
+  int batch = 1;
+  int groups = 0;            ///< programs to make: groups 1..groups
+  int allocated_groups = 0;  ///< groups that the activations have room for; at least `groups`
+};
+
+/// Immutable once built.
+struct Plan {
+  int batch = 1;
+  int groups = 0;
+  BufferTable table;
+  std::vector<Program> programs;    ///< [g - 1]
+  std::vector<FusedNode> nodes;     ///< in order of execution
+  std::vector<TensorPlace> places;  ///< by tensor; those merged away do not exist
+  /// By tensor: the same values as features, where a layer reads them so; else they do not exist.
+  std::vector<TensorPlace> features;
+  TensorPlace input;
+  TensorPlace logits;  ///< group g: the logits of width g
+
+  /// Steps whose implementation is oneDNN's reference code, by label; should be empty.
+  [[nodiscard]] std::vector<std::string> reference_steps() const;
+};
+
+/// Builds the plan. `weights` may be null once `packed` holds everything (from an earlier plan).
+/// Throws Error(kUnsupported) when oneDNN cannot run a layer here.
+/// REQUIRES: number of threads that will run it is set (omp_set_num_threads) by the caller.
+Plan build_plan(const Network& network, const WeightSet* weights, PackedWeights& packed,
+                const PlanOptions& options);
+
+/// Writes `count` images [C, H, W], values in [0, 1], normalised, into the plan's input (the rest
+/// of the batch keeps what it had). `memory` is the input's buffer.
+void load_images(const Plan& plan, const float* images, int count, const std::vector<float>& mean,
+                 const std::vector<float>& stddev, float* memory);
+
+}  // namespace bellows

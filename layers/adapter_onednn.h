@@ -1,0 +1,85 @@
+// The one place that knows which generation of oneDNN is in use (2.6+ or 3.x): makes primitives.
+// Every primitive takes its scratchpad from the caller, so that running one allocates nothing.
+#pragma once
+
+#include <dnnl.hpp>
+#include <optional>
+#include <string>
+
+namespace bellows {
+
+using Desc = dnnl::memory::desc;
+using Dims = dnnl::memory::dims;
+
+/// The processor, as oneDNN sees it.
+const dnnl::engine& cpu_engine();
+
+/// Channels in a block of the layout that oneDNN's fastest convolution wants on this machine: 16
+/// with AVX-512, 8 with AVX2 or SSE4.1. Asked of oneDNN, once.
+int channel_block();
+
+/// A primitive with the descriptors it expects. What a member means follows the primitive: for
+/// backward data, `src` is diff_src; for backward weights, `weights` is diff_weights; `dst`
+/// likewise.
+struct Primitive {
+  dnnl::primitive primitive;
+  std::string implementation;  ///< oneDNN's name of the code that will run
+  Desc src;
+  Desc weights;
+  Desc dst;
+  Desc workspace;   ///< of size 0 when there is none
+  Desc scratchpad;  ///< of size 0 when there is none
+};
+
+/// True when oneDNN fell back to its reference code, about a thousand times slower.
+bool is_reference(const Primitive& primitive);
+
+/// Stride and padding of a window, one entry for each spatial dimension.
+struct Window {
+  Dims kernel;  ///< of pooling only
+  Dims strides;
+  Dims padding;
+};
+
+enum class Activation { kNone, kRelu, kRelu6 };
+
+/// What a convolution does to its sum before it writes: first adds, then rectifies.
+struct PostOps {
+  std::optional<Desc> addend;  ///< second operand of an addition, argument `post_op_addend()`
+  Activation activation = Activation::kNone;
+};
+
+/// The argument index of PostOps::addend.
+int post_op_addend();
+
+// `weights` may be a descriptor of format `any`; `has_bias` adds a bias of the dst's channels.
+// These return nothing when oneDNN has no implementation for exactly this case.
+std::optional<Primitive> convolution_forward(const Desc& src, const Desc& weights, bool has_bias,
+                                             const Desc& dst, const Window& window,
+                                             const PostOps& post_ops);
+std::optional<Primitive> convolution_backward_data(const Desc& diff_src, const Desc& weights,
+                                                   const Desc& diff_dst, const Window& window);
+std::optional<Primitive> convolution_backward_weights(const Desc& src, const Desc& diff_weights,
+                                                      bool has_bias, const Desc& diff_dst,
+                                                      const Window& window);
+
+enum class Pooling { kMax, kAverage };
+/// `learning`: makes a workspace where the kind has one (maximum).
+Primitive pooling_forward(Pooling kind, bool learning, const Desc& src, const Desc& dst,
+                          const Window& window);
+Primitive pooling_backward(Pooling kind, const Desc& diff_src, const Desc& diff_dst,
+                           const Window& window);
+
+/// With the statistics given (running) or computed from `src` and written (learning).
+Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon);
+Primitive batch_norm_backward(const Desc& src, double epsilon);
+
+Primitive activation_forward(Activation kind, const Desc& src);
+Primitive activation_backward(Activation kind, const Desc& src);
+
+enum class Binary { kAdd, kMultiply };
+Primitive binary(Binary kind, const Desc& left, const Desc& right, const Desc& dst);
+
+Primitive reorder(const Desc& src, const Desc& dst);
+
+}  // namespace bellows

@@ -1,0 +1,29 @@
+#include "layers/head.h"
+
+#include "layers/dense_learning_onednn.h"
+
+namespace bellows {
+
+void emit_learning_forward(const Head& layer, LearningEmitter& emitter) {
+  emit_forward(layer, emitter);
+}
+
+void emit_backward(const Head& layer, LearningEmitter& emitter) {
+  const GroupRange range = emitter.range();
+  if (layer.mode() == HeadMode::kAdditive) {
+    // A group's share is in the logits of its own width and of every wider one.
+    const TensorPlace& diff = emitter.diff_dst();
+    for (int group = range.last - 1; group >= range.first; --group) {
+      const View here = diff.flat({group, group});
+      emitter.add(binary(Binary::kAdd, here.desc, here.desc, here.desc),
+                  {{DNNL_ARG_SRC_0, here},
+                   {DNNL_ARG_SRC_1, diff.flat({group + 1, group + 1})},
+                   {DNNL_ARG_DST, here}});
+    }
+  }
+  emit_dense_backward(
+      dense_geometry(layer), [&](int group) { return layer.groups_read(emitter.site(), group); },
+      emitter);
+}
+
+}  // namespace bellows

@@ -1,0 +1,215 @@
+#include "engine/atomic_file.h"
+
+#include <bellows/error.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+
+namespace {
+
+// The call of fsync that fails, counted from the next one; none when negative.
+int failing_fsync = -1;
+
+}  // namespace
+
+// Stands before the system's own: disks that fail to flush cannot be had otherwise.
+extern "C" int fsync(int descriptor) {
+  if (failing_fsync >= 0 && failing_fsync-- == 0) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
+
+namespace bellows {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::string error_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIoError);
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+// Files beyond `bytes` cannot be written while this lives, as on a full disk.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+class AtomicFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(::testing::TempDir()) /
+              ("bellows_atomic_file_" + std::to_string(::getpid()));
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] std::size_t files() const {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(folder_), {}));
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(AtomicFileTest, WritesAnythingInPieces) {
+  AtomicFile file(folder_ / "new");
+  std::string expected;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string piece(static_cast<std::size_t>(i), static_cast<char>(i));
+    file.write(piece);
+    expected += piece;
+  }
+  file.commit();
+  EXPECT_EQ(content(folder_ / "new"), expected);
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, ShowsNothingBeforeTheCommit) {
+  write_file_atomically(folder_ / "file", "old");
+  AtomicFile file(folder_ / "file");
+  file.write("new");
+  EXPECT_EQ(content(folder_ / "file"), "old");
+  file.commit();
+  EXPECT_EQ(content(folder_ / "file"), "new");
+}
+
+TEST_F(AtomicFileTest, VanishesWithoutACommit) {
+  write_file_atomically(folder_ / "file", "old");
+  {
+    AtomicFile file(folder_ / "file");
+    file.write("new");
+    EXPECT_EQ(files(), 2U);
+  }
+  EXPECT_EQ(content(folder_ / "file"), "old");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, LetsTheLastOfTwoWritersWin) {
+  AtomicFile first(folder_ / "file");
+  AtomicFile second(folder_ / "file");
+  first.write("first");
+  second.write("second");
+  second.commit();
+  EXPECT_EQ(content(folder_ / "file"), "second");
+  first.commit();
+  EXPECT_EQ(content(folder_ / "file"), "first");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, TakesNamesAsLongAsTheyCanBe) {
+  const std::filesystem::path path = folder_ / std::string(255, 'n');
+  write_file_atomically(path, "x");
+  EXPECT_EQ(content(path), "x");
+}
+
+TEST_F(AtomicFileTest, GivesThePermissionsOfAnyNewFile) {
+  std::ofstream(folder_ / "plain") << "x";
+  write_file_atomically(folder_ / "atomic", "x");
+  EXPECT_EQ(std::filesystem::status(folder_ / "atomic").permissions(),
+            std::filesystem::status(folder_ / "plain").permissions());
+}
+
+TEST_F(AtomicFileTest, LeavesTheOldFileWhenTheDiskIsFull) {
+  write_file_atomically(folder_ / "file", "old");
+  const std::string large(100000, 'x');
+  const std::string message = error_of([&] {
+    const FullDisk full(4096);
+    write_file_atomically(folder_ / "file", large);
+  });
+  EXPECT_THAT(message, HasSubstr((folder_ / "file").string()));
+  EXPECT_THAT(message, HasSubstr("File too large"));
+  EXPECT_THAT(message, HasSubstr("free some space"));
+  EXPECT_EQ(content(folder_ / "file"), "old");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, LeavesTheOldFileWhenTheDiskDoesNotFlush) {
+  write_file_atomically(folder_ / "file", "old");
+  failing_fsync = 0;
+  const std::string message = error_of([&] { write_file_atomically(folder_ / "file", "new"); });
+  EXPECT_THAT(message, HasSubstr((folder_ / "file").string() + ": cannot be written"));
+  EXPECT_THAT(message, HasSubstr("check the disk"));
+  EXPECT_EQ(content(folder_ / "file"), "old");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, SaysWhenOnlyTheFolderDoesNotFlush) {
+  failing_fsync = 1;
+  const std::string message = error_of([&] { write_file_atomically(folder_ / "file", "new"); });
+  EXPECT_THAT(message, HasSubstr("is written, but its folder could not be flushed"));
+  EXPECT_EQ(content(folder_ / "file"), "new");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AtomicFileTest, NamesAMissingFolder) {
+  const std::filesystem::path path = folder_ / "missing" / "file";
+  const std::string message = error_of([&] { write_file_atomically(path, "x"); });
+  EXPECT_THAT(message, HasSubstr(path.string()));
+  EXPECT_THAT(message, HasSubstr("create its folder first"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "missing"));
+}
+
+TEST_F(AtomicFileTest, RefusesAPathBelowAFile) {
+  write_file_atomically(folder_ / "file", "old");
+  const std::string message =
+      error_of([&] { write_file_atomically(folder_ / "file" / "below", "x"); });
+  EXPECT_THAT(message, HasSubstr("below: cannot be written: Not a directory"));
+  EXPECT_EQ(content(folder_ / "file"), "old");
+}
+
+TEST_F(AtomicFileTest, RefusesToReplaceAFolderOrADevice) {
+  std::filesystem::create_directory(folder_ / "folder");
+  EXPECT_THAT(error_of([&] { write_file_atomically(folder_ / "folder", "x"); }),
+              HasSubstr("not a regular file"));
+  EXPECT_THAT(error_of([&] { write_file_atomically(folder_ / "", "x"); }),
+              HasSubstr("names a folder"));
+  EXPECT_THAT(error_of([&] { write_file_atomically("/dev/null", "x"); }),
+              HasSubstr("/dev/null: cannot be written: it is there and is not a regular file"));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_EQ(files(), 1U);
+}
+
+}  // namespace
+}  // namespace bellows

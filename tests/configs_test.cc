@@ -1,0 +1,141 @@
+// What configs/ ships: every file is read, and its page is compared with the code.
+#include <bellows/error.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "layers/layer.h"
+#include "training/run_config.h"
+
+namespace bellows {
+namespace {
+
+const std::filesystem::path kFolder = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
+
+// Files that describe runs; what is in configs/devices describes machines.
+std::vector<std::filesystem::path> shipped_runs() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(kFolder)) {
+    if (entry.path().extension() == ".toml" && entry.path().parent_path().filename() != "devices") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+// "| `key` | type | `default` | meaning |"
+std::string row_of(const FieldDocumentation& entry) {
+  const std::string initial = entry.initial == "required" ? "required" : "`" + entry.initial + "`";
+  return "| `" + entry.key + "` | " + entry.type + " | " + initial + " | " + entry.help + " |";
+}
+
+// The rows of every table of keys on the page.
+std::multiset<std::string> rows_of_page() {
+  std::multiset<std::string> rows;
+  std::istringstream lines(text_of(kFolder / "README.md"));
+  bool table_of_keys = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind('|', 0) != 0) table_of_keys = false;
+    if (table_of_keys && line.rfind("| `", 0) == 0) rows.insert(line);
+    if (line == "| key | type | default | meaning |") table_of_keys = true;
+  }
+  return rows;
+}
+
+TEST(Configs, EveryShippedRunIsReadAndHasFourGroups) {
+  const auto files = shipped_runs();
+  ASSERT_GE(files.size(), 7U);
+  for (const auto& file : files) {
+    SCOPED_TRACE(file.string());
+    try {
+      const RunConfig run = read_run_config(file);
+      EXPECT_EQ(run.network.groups(), 4);
+      EXPECT_EQ(run.network.classes(), 10);
+      EXPECT_EQ(run.training.schedule, "incremental");
+    } catch (const Error& error) {
+      ADD_FAILURE() << error.what();
+    }
+  }
+}
+
+TEST(Configs, NamesOfRunsTellThemApart) {
+  std::set<std::string> names;
+  for (const auto& file : shipped_runs()) {
+    const std::string name = read_run_config(file).name;
+    EXPECT_TRUE(names.insert(name).second) << name;
+    EXPECT_EQ(name, file.parent_path().filename().string() + "-" + file.stem().string());
+  }
+}
+
+TEST(Configs, GroupsOfShippedRunsFillSimdBlocks) {
+  for (const auto& file : shipped_runs()) {
+    const RunConfig run = read_run_config(file);
+    for (const Node& node : run.network.nodes()) {
+      if (node.layer->kind() == LayerKind::kHead) continue;
+      for (const int channels : node.site.dst.channels) {
+        EXPECT_EQ(channels % 16, 0) << file << " " << node.layer->name();
+      }
+    }
+  }
+}
+
+TEST(Configs, ShippedRunsNeedNoPathOfAnyMachine) {
+  for (const auto& file : shipped_runs()) {
+    EXPECT_EQ(read_run_config(file).data.path, "") << file;
+  }
+}
+
+TEST(Configs, DigitsAndMnistTrainTheSameNetwork) {
+  EXPECT_EQ(read_run_config(kFolder / "digits/lenet.toml").network.write().to_json(),
+            read_run_config(kFolder / "mnist/lenet.toml").network.write().to_json());
+}
+
+TEST(Configs, SvhnAndCifarTrainTheSameConvnet) {
+  EXPECT_EQ(read_run_config(kFolder / "svhn/convnet.toml").network.write().to_json(),
+            read_run_config(kFolder / "cifar10/convnet.toml").network.write().to_json());
+}
+
+TEST(ConfigsPage, ListsEveryKeyAsTheCodeHasItAndNoOther) {
+  std::multiset<std::string> page = rows_of_page();
+  for (const FieldDocumentation& entry : run_config_documentation()) {
+    const auto found = page.find(row_of(entry));
+    if (found == page.end()) {
+      ADD_FAILURE() << "configs/README.md lacks this row:\n" << row_of(entry);
+    } else {
+      page.erase(found);
+    }
+  }
+  for (const std::string& row : page) {
+    ADD_FAILURE() << "configs/README.md has a row that the code does not know:\n" << row;
+  }
+}
+
+TEST(ConfigsPage, NamesEveryKindOfLayerAndEveryFile) {
+  const std::string page = text_of(kFolder / "README.md");
+  for (const LayerKind kind : all_layer_kinds()) {
+    const std::string name = layer_kind_name(kind);
+    EXPECT_TRUE(page.find("\n### " + name + "\n") != std::string::npos ||
+                page.find("`" + name + "`") != std::string::npos)
+        << name;
+  }
+  for (const auto& file : shipped_runs()) {
+    const std::string name = std::filesystem::relative(file, kFolder).generic_string();
+    EXPECT_NE(page.find("| `" + name + "` |"), std::string::npos) << name;
+  }
+}
+
+}  // namespace
+}  // namespace bellows

@@ -1,0 +1,266 @@
+#include "training/run_config.h"
+
+#include <bellows/error.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace bellows {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr const char* kName = "name = \"small\"\n";
+constexpr const char* kNetwork =
+    "[network]\n"
+    "input = [1, 8, 8]\n"
+    "classes = 3\n"
+    "groups = 2\n"
+    "layers = [\n"
+    "  { kind = \"conv\", name = \"conv1\", channels = [4, 6], kernel = 3 },\n"
+    "  { kind = \"head\", name = \"head\" },\n"
+    "]\n";
+
+class RunConfigFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / ("run_config_" + std::string(test->name()));
+    std::filesystem::create_directories(folder_);
+    file_ = folder_ / "run.toml";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  RunConfig read(const std::string& text) const {
+    std::ofstream(file_, std::ios::binary) << text;
+    return read_run_config(file_);
+  }
+  // A run with the network above; `text` begins at line 10.
+  RunConfig read_after_network(const std::string& text) const {
+    return read(std::string(kName) + kNetwork + text);
+  }
+
+  // The message of the error that reading ends in, without the name of the file.
+  std::string refusal(const std::string& text) const {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      const std::string message = error.what();
+      EXPECT_THAT(message, StartsWith(file_.string()));
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+      return message.substr(file_.string().size());
+    }
+    return "accepted";
+  }
+  std::string refusal_after_network(const std::string& text) const {
+    return refusal(std::string(kName) + kNetwork + text);
+  }
+
+  std::filesystem::path folder_;
+  std::filesystem::path file_;
+};
+
+TEST_F(RunConfigFile, NeedsNoMoreThanANameAndANetwork) {
+  const RunConfig run = read_after_network("");
+  EXPECT_EQ(run.name, "small");
+  EXPECT_EQ(run.network.groups(), 2);
+  EXPECT_EQ(run.data.format, "auto");
+  EXPECT_DOUBLE_EQ(run.data.validation, 0.1);
+  EXPECT_FALSE(run.data.augmentation.any());
+  EXPECT_EQ(run.training.schedule, "incremental");
+  EXPECT_EQ(run.training.optimiser.kind, "sgd");
+  EXPECT_TRUE(run.expected.test_accuracy.empty());
+}
+
+TEST_F(RunConfigFile, ReadsEveryTable) {
+  const RunConfig run = read_after_network(
+      "[data]\nformat = 'cifar10'\npath = 'some/where'\nvalidation = 0\nsplit_seed = 4\n"
+      "train_limit = 500\n"
+      "[data.digits]\ndifficulty = 0.5\n"
+      "[data.augmentation]\ncrop_padding = 4\nflip = true\ncutout = 3\nrotation_degrees = 10\n"
+      "shift_pixels = 1.5\nscale = 0.1\n"
+      "[training]\nschedule = 'incremental'\nepochs = [3, 5]\nbatch_size = 64\nseed = 9\n"
+      "threads = 2\nlabel_smoothing = 0.05\ngradient_clip = 1.5\ncheckpoint_every = 10\n"
+      "[training.optimiser]\nkind = 'adamw'\nlearning_rate = 0.002\nweight_decay = 0.01\n"
+      "beta1 = 0.8\nbeta2 = 0.99\nepsilon = 1e-6\n"
+      "[training.learning_rate_schedule]\nkind = 'step'\nmilestones = [0.25, 0.5]\nfactor = 0.2\n"
+      "warmup_epochs = 0.5\n"
+      "[expected]\ntest_accuracy = [0.9, 1]\nmeasured = 'by hand'\n");
+  EXPECT_EQ(run.data.format, "cifar10");
+  EXPECT_EQ(run.data.path, "some/where");
+  EXPECT_EQ(run.data.validation, 0);
+  EXPECT_EQ(run.data.split_seed, 4);
+  EXPECT_EQ(run.data.train_limit, 500);
+  EXPECT_EQ(run.data.digits.difficulty, 0.5);
+  EXPECT_EQ(run.data.augmentation.crop_padding, 4);
+  EXPECT_TRUE(run.data.augmentation.flip);
+  EXPECT_EQ(run.data.augmentation.cutout, 3);
+  EXPECT_EQ(run.data.augmentation.rotation_degrees, 10.0F);
+  EXPECT_EQ(run.data.augmentation.shift_pixels, 1.5F);
+  EXPECT_EQ(run.data.augmentation.scale, 0.1F);
+  EXPECT_EQ(run.training.epochs_of(1), 3);
+  EXPECT_EQ(run.training.epochs_of(2), 5);
+  EXPECT_EQ(run.training.batch_size, 64);
+  EXPECT_EQ(run.training.seed, 9);
+  EXPECT_EQ(run.training.threads, 2);
+  EXPECT_EQ(run.training.label_smoothing, 0.05);
+  EXPECT_EQ(run.training.gradient_clip, 1.5);
+  EXPECT_EQ(run.training.checkpoint_every, 10);
+  EXPECT_EQ(run.training.optimiser.kind, "adamw");
+  EXPECT_EQ(run.training.optimiser.learning_rate, 0.002);
+  EXPECT_EQ(run.training.optimiser.weight_decay, 0.01);
+  EXPECT_EQ(run.training.optimiser.beta1, 0.8);
+  EXPECT_EQ(run.training.optimiser.beta2, 0.99);
+  EXPECT_EQ(run.training.optimiser.epsilon, 1e-6);
+  EXPECT_EQ(run.training.learning_rate_schedule.kind, "step");
+  EXPECT_EQ(run.training.learning_rate_schedule.milestones, (std::vector<double>{0.25, 0.5}));
+  EXPECT_EQ(run.training.learning_rate_schedule.factor, 0.2);
+  EXPECT_EQ(run.training.learning_rate_schedule.warmup_epochs, 0.5);
+  EXPECT_EQ(run.expected.test_accuracy, (std::vector<double>{0.9, 1}));
+  EXPECT_EQ(run.expected.measured, "by hand");
+}
+
+TEST_F(RunConfigFile, OneNumberOfEpochsServesEveryGroup) {
+  const RunConfig run = read_after_network("[training]\nepochs = [7]\n");
+  EXPECT_EQ(run.training.epochs_of(1), 7);
+  EXPECT_EQ(run.training.epochs_of(2), 7);
+}
+
+TEST_F(RunConfigFile, ReadsBackWhatItWrites) {
+  const RunConfig run = read_after_network(
+      "[data.augmentation]\nscale = 0.1\n[training.optimiser]\nkind = 'adamw'\n"
+      "[training.learning_rate_schedule]\nkind = 'one_cycle'\npeak = 0.4\n");
+  const ConfigValue written = run.write();
+  EXPECT_EQ(read_run_config(written).write().to_json(), written.to_json());
+  EXPECT_THAT(written.to_json(), AllOf(HasSubstr("\"scale\":0.1}"), HasSubstr("\"peak\":0.4"),
+                                       HasSubstr("\"name\":\"conv1\"")));
+}
+
+TEST_F(RunConfigFile, RefusesUnknownKeysAtEveryLevelByFileAndLine) {
+  EXPECT_THAT(refusal("colour = 1\n" + std::string(kName) + kNetwork),
+              AllOf(StartsWith(":1: unknown key 'colour'"), HasSubstr("network, data, training")));
+  EXPECT_THAT(refusal_after_network("[data]\nfromat = 'mnist'\n"),
+              StartsWith(":11: unknown key 'data.fromat'"));
+  EXPECT_THAT(refusal_after_network("[data.augmentation]\nflips = true\n"),
+              StartsWith(":11: unknown key 'data.augmentation.flips'"));
+  EXPECT_THAT(refusal_after_network("[training.optimiser]\n\nrate = 1\n"),
+              StartsWith(":12: unknown key 'training.optimiser.rate'"));
+  EXPECT_THAT(refusal(std::string(kName) + "[network]\nsize = 1\n"),
+              StartsWith(":2: key 'network.input' is missing"));
+}
+
+TEST_F(RunConfigFile, RefusesKeysOfAnotherKindOfOptimiserOrSchedule) {
+  EXPECT_THAT(refusal_after_network("[training.optimiser]\nkind = 'sgd'\nbeta1 = 0.5\n"),
+              StartsWith(":12: unknown key 'training.optimiser.beta1'"));
+  EXPECT_THAT(refusal_after_network("[training.optimiser]\nkind = 'adamw'\nnesterov = true\n"),
+              StartsWith(":12: unknown key 'training.optimiser.nesterov'"));
+  EXPECT_THAT(
+      refusal_after_network("[training.learning_rate_schedule]\nkind = 'cosine'\npeak = 0.5\n"),
+      StartsWith(":12: unknown key 'training.learning_rate_schedule.peak'"));
+}
+
+TEST_F(RunConfigFile, RefusesAMissingNameOrNetwork) {
+  EXPECT_THAT(refusal(kNetwork), StartsWith(": key 'name' is missing"));
+  EXPECT_THAT(refusal(kName), StartsWith(": key 'network' is missing"));
+  EXPECT_THAT(refusal(std::string(kName) + "network = 3\n"),
+              AllOf(StartsWith(":2: "), HasSubstr("'network' is an integer")));
+}
+
+TEST_F(RunConfigFile, RefusesANameThatCannotBeAFileName) {
+  for (const char* name : {"", "a/b", "..", "a b", "ä"}) {
+    EXPECT_THAT(refusal("name = \"" + std::string(name) + "\"\n" + kNetwork),
+                StartsWith(":1: key 'name' is "))
+        << name;
+  }
+}
+
+TEST_F(RunConfigFile, RefusesValuesOfWrongTypeOrOutOfRange) {
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"[training]\nepochs = 3\n", "training.epochs"},
+      {"[training]\nepochs = [0]\n", "training.epochs"},
+      {"[training]\nbatch_size = 0\n", "training.batch_size"},
+      {"[training]\nbatch_size = 64.5\n", "training.batch_size"},
+      {"[training]\nschedule = 'all'\n", "training.schedule"},
+      {"[training]\nthreads = -1\n", "training.threads"},
+      {"[training]\nlabel_smoothing = 1.0\n", "training.label_smoothing"},
+      {"[training.optimiser]\nlearning_rate = inf\n", "training.optimiser.learning_rate"},
+      {"[training.optimiser]\nlearning_rate = nan\n", "training.optimiser.learning_rate"},
+      {"[training.optimiser]\nkind = 'lion'\n", "training.optimiser.kind"},
+      {"[data]\nformat = 'imagenet'\n", "data.format"},
+      {"[data]\nvalidation = 1.0\n", "data.validation"},
+      {"[data.augmentation]\nscale = -0.1\n", "data.augmentation.scale"},
+      {"[data.augmentation]\nflip = 1\n", "data.augmentation.flip"},
+      {"[data.digits]\ntrain_images = 0\n", "data.digits.train_images"},
+  };
+  for (const auto& [text, key] : wrong) {
+    EXPECT_THAT(refusal_after_network(text), StartsWith(":11: key '" + key + "' is ")) << text;
+  }
+}
+
+TEST_F(RunConfigFile, RefusesListsThatDoNotFitTheGroups) {
+  EXPECT_THAT(refusal_after_network("[training]\nepochs = [1, 2, 3]\n"),
+              AllOf(StartsWith(":11: key 'training.epochs' has 3 entries"), HasSubstr("2 groups")));
+  EXPECT_THAT(refusal_after_network("[training]\nepochs = []\n"),
+              StartsWith(":11: key 'training.epochs' has 0 entries"));
+  EXPECT_THAT(refusal_after_network("[training]\nschedule = 'joint'\nepochs = [1, 2]\n"),
+              AllOf(StartsWith(":12: key 'training.epochs'"), HasSubstr("joint")));
+  EXPECT_THAT(refusal_after_network("[expected]\nmeasured = 'x'\ntest_accuracy = [0.5]\n"),
+              AllOf(StartsWith(":12: key 'expected.test_accuracy'"), HasSubstr("2 widths")));
+}
+
+TEST_F(RunConfigFile, RefusesAnExpectationThatDoesNotSayHowItWasMeasured) {
+  EXPECT_THAT(refusal_after_network("[expected]\ntest_accuracy = [0.5, 0.6]\n"),
+              StartsWith(":10: key 'expected.measured'"));
+  EXPECT_THAT(refusal_after_network("[expected]\nmeasured = 'x'\n"),
+              StartsWith(":11: key 'expected.measured'"));
+}
+
+TEST_F(RunConfigFile, RefusesANetworkWhoseShapesDoNotFit) {
+  std::string text = std::string(kName) + kNetwork;
+  text.replace(text.find("kernel = 3"), 10, "kernel = 9");
+  EXPECT_THAT(refusal(text), AllOf(StartsWith(":"), HasSubstr("'conv1'"), HasSubstr("vanishes")));
+}
+
+TEST(RunConfigDocumentation, HasEveryKeyOnceAndWithAMeaning) {
+  std::vector<std::string> keys;
+  for (const FieldDocumentation& entry : run_config_documentation()) {
+    EXPECT_FALSE(entry.help.empty()) << entry.key;
+    keys.push_back(entry.key);
+  }
+  for (const char* key :
+       {"name", "data.augmentation.flip", "training.optimiser.nesterov", "training.optimiser.beta2",
+        "training.learning_rate_schedule.peak", "training.learning_rate_schedule.milestones",
+        "network.groups", "network.layers.kind", "network.layers.name", "conv.kernel",
+        "head.mode"}) {
+    EXPECT_EQ(std::count(keys.begin(), keys.end(), key), 1) << key;
+  }
+  std::sort(keys.begin(), keys.end());
+  EXPECT_EQ(std::adjacent_find(keys.begin(), keys.end()), keys.end());
+}
+
+TEST(RunConfigDocumentation, GivesTheDefaultsOfAFreshRun) {
+  int found = 0;
+  for (const FieldDocumentation& entry : run_config_documentation()) {
+    if (entry.key == "training.optimiser.kind") {
+      EXPECT_EQ(entry.initial, "\"sgd\"");
+      ++found;
+    }
+    if (entry.key == "training.learning_rate_schedule.kind") {
+      EXPECT_EQ(entry.initial, "\"cosine\"");
+      ++found;
+    }
+  }
+  EXPECT_EQ(found, 2);
+}
+
+}  // namespace
+}  // namespace bellows

@@ -1,0 +1,35 @@
+# How our own code is compiled. Every target of ours links `bellows_options`, privately:
+#
+#   target_link_libraries(<target> PRIVATE $<BUILD_INTERFACE:bellows_options>)
+#
+# BUILD_INTERFACE keeps it out of the installed package, whose users have flags of their own.
+# The optimisation level is the build type's. There is neither -march=native, so that a binary runs
+# on every machine of its kind (oneDNN picks the instruction set at run time), nor -ffast-math,
+# which would give up exact results.
+
+add_library(bellows_options INTERFACE)
+target_compile_options(bellows_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12, optimising, sees overlapping copies in "text" + std::string (its bug 105329).
+  target_compile_options(bellows_options INTERFACE -Wno-restrict)
+endif()
+if(BELLOWS_WARNINGS_AS_ERRORS)
+  target_compile_options(bellows_options INTERFACE -Werror)
+endif()
+
+if(BELLOWS_SANITIZE)
+  target_compile_options(bellows_options INTERFACE
+    -fsanitize=${BELLOWS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # g++ sees uninitialised variables in instrumented code (std::regex) that are none.
+  target_compile_options(bellows_options INTERFACE -Wno-maybe-uninitialized)
+  target_link_options(bellows_options INTERFACE -fsanitize=${BELLOWS_SANITIZE})
+endif()
+
+if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(BELLOWS_CCACHE ccache)
+  mark_as_advanced(BELLOWS_CCACHE)
+  if(BELLOWS_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${BELLOWS_CCACHE})
+  endif()
+endif()

@@ -1,0 +1,41 @@
+# Finds everything Bellows is built on and gives each package one target, `bellows::<name>`. All of
+# them are imported, so that compilers take their headers as system headers: our warnings stop at
+# our own code. Which folder may link which is a table in third_party/README.md.
+
+include(${CMAKE_CURRENT_LIST_DIR}/runtime_dependencies.cmake)
+
+if(BELLOWS_EMBEDDED)
+  return()
+endif()
+
+find_package(Eigen3 3.4 CONFIG QUIET)
+bellows_dependency(eigen "Eigen 3.4+" libeigen3-dev Eigen3_FOUND Eigen3::Eigen)
+
+find_package(tomlplusplus CONFIG QUIET)
+bellows_dependency(toml "toml++" libtomlplusplus-dev tomlplusplus_FOUND tomlplusplus::tomlplusplus)
+
+find_package(cxxopts CONFIG QUIET)
+bellows_dependency(cxxopts "cxxopts" libcxxopts-dev cxxopts_FOUND cxxopts::cxxopts)
+
+find_package(LibArchive QUIET)
+bellows_dependency(archive "libarchive" libarchive-dev LibArchive_FOUND LibArchive::LibArchive)
+
+bellows_pkg_config(BELLOWS_MATIO matio)
+bellows_dependency(matio "matio" libmatio-dev BELLOWS_MATIO_FOUND PkgConfig::BELLOWS_MATIO)
+
+find_package(PNG QUIET)
+bellows_dependency(png "libpng" libpng-dev PNG_FOUND PNG::PNG)
+
+if(BELLOWS_BUILD_TESTS)
+  find_package(GTest CONFIG QUIET)
+  if(NOT TARGET GTest::gmock OR NOT TARGET GTest::gtest_main)
+    bellows_missing("GoogleTest with GoogleMock" "libgtest-dev libgmock-dev")
+  endif()
+endif()
+
+if(BELLOWS_BUILD_BENCHMARKS)
+  find_package(benchmark CONFIG QUIET)
+  if(NOT TARGET benchmark::benchmark)
+    bellows_missing("Google Benchmark" libbenchmark-dev)
+  endif()
+endif()

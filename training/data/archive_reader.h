@@ -1,0 +1,43 @@
+// Files into memory: plain, gzip or xz, alone or as members of a tar. What a file is, is told by
+// its content, not by its name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bellows {
+
+/// What one unpacked file may have at most unless the caller knows better: 1 GiB.
+inline constexpr std::size_t kDefaultMaxBytes = std::size_t{1} << 30;
+
+/// The unpacked content of a plain, .gz or .xz file.
+/// Memory grows with what is really there, never with what a header announces.
+/// Throws Error naming the file: kNotFound, kIoError, kCorruptData (damaged or cut-off compression,
+/// checksum of the compression, more than `max_bytes`).
+[[nodiscard]] std::vector<std::uint8_t> read_unpacked(const std::filesystem::path& file,
+                                                      std::size_t max_bytes = kDefaultMaxBytes);
+
+struct ArchiveMember {
+  std::string name;  ///< as in the archive, folders included
+  std::vector<std::uint8_t> bytes;
+};
+
+/// The regular files of a tar, tar.gz or tar.xz for whose name `wanted` says yes, in archive order.
+/// `max_bytes` bounds each member; at most 4 GiB are unpacked in all, wanted or not.
+/// Nothing is ever written to disk. Throws as `read_unpacked`; kCorruptData also for a file that is
+/// no tar.
+[[nodiscard]] std::vector<ArchiveMember> read_tar_members(
+    const std::filesystem::path& file, const std::function<bool(std::string_view name)>& wanted,
+    std::size_t max_bytes = kDefaultMaxBytes);
+
+/// `folder/stem`, or with .gz or .xz behind it, whichever exists first in this order; empty path
+/// when none does.
+[[nodiscard]] std::filesystem::path find_packed(const std::filesystem::path& folder,
+                                                std::string_view stem);
+
+}  // namespace bellows

@@ -1,0 +1,279 @@
+#include "training/run_config.h"
+
+#include <bellows/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <utility>
+
+#include "layers/layer.h"
+#include "training/toml_reader.h"
+
+namespace bellows {
+namespace {
+
+// Fields are doubles. A float becomes the double of its shortest decimal text, so that 0.1 is
+// written as 0.1.
+void float_field(FieldVisitor& visitor, const char* key, float& value, const FieldInfo& info) {
+  char text[32];
+  const char* end = std::to_chars(text, text + sizeof text, value).ptr;
+  double wide = 0;
+  std::from_chars(text, end, wide);
+  visitor.field(key, wide, info);
+  value = static_cast<float>(wide);
+}
+
+void visit_augmentation(AugmentationOptions& options, FieldVisitor& visitor) {
+  visitor.field("crop_padding", options.crop_padding,
+                {.help = "pixels added on each side before cropping back to size", .minimum = 0});
+  visitor.field("flip", options.flip, {.help = "mirror left to right, every second time"});
+  visitor.field("cutout", options.cutout,
+                {.help = "side of an erased square in pixels", .minimum = 0});
+  float_field(visitor, "rotation_degrees", options.rotation_degrees,
+              {.help = "largest rotation to either side", .minimum = 0, .maximum = 180});
+  float_field(visitor, "shift_pixels", options.shift_pixels,
+              {.help = "largest shift in each direction", .minimum = 0, .maximum = 1024});
+  float_field(visitor, "scale", options.scale,
+              {.help = "factor of size is within 1 +- this", .minimum = 0, .maximum = 0.99});
+}
+
+// All of a run but the network's own fields; that its table is known, and needed, is said here.
+void visit_run(FieldVisitor& visitor, std::string& name, DataConfig& data, TrainingConfig& training,
+               ExpectedConfig& expected) {
+  visitor.field("name", name,
+                {.help = "of the run: letters, digits, '_', '-', '.'", .required = true});
+  visitor.table("network", {.help = "the table of the network", .required = true},
+                [](FieldVisitor&) {});
+  visitor.table("data", {}, [&data](FieldVisitor& inner) { data.visit_fields(inner); });
+  visitor.table("training", {}, [&training](FieldVisitor& inner) { training.visit_fields(inner); });
+  visitor.table("expected", {}, [&expected](FieldVisitor& inner) { expected.visit_fields(inner); });
+}
+
+// The table without what is inside `network`, which reads its own fields.
+ConfigValue with_empty_network(const ConfigValue& table) {
+  const auto* members = std::get_if<ConfigValue::Table>(&table.data());
+  if (members == nullptr) return table;
+  ConfigValue::Table copy = *members;
+  for (auto& [key, value] : copy) {
+    if (key == "network") value = ConfigValue(ConfigValue::Table{}, value.where());
+  }
+  return ConfigValue(std::move(copy), table.where());
+}
+
+// Fails at the place where `key` of the table `section` was written.
+[[noreturn]] void fail(const ConfigValue& table, const char* section, const char* key,
+                       const std::string& problem) {
+  const ConfigValue* found = table.find(section);
+  if (found != nullptr && found->find(key) != nullptr) found = found->find(key);
+  throw Error(ErrorCode::kInvalidArgument, (found == nullptr ? table : *found).where() + ": key '" +
+                                               section + "." + key + "' " + problem);
+}
+
+void check_name(const ConfigValue& table, const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
+  if (plain && !name.empty() && name.front() != '.') return;
+  throw Error(ErrorCode::kInvalidArgument,
+              table.find("name")->where() + ": key 'name' is " + table.find("name")->to_json() +
+                  ", it needs letters, digits, '_', '-' or '.', and no '.' in front");
+}
+
+// What one field alone cannot tell.
+void check(const ConfigValue& table, const RunConfig& run) {
+  check_name(table, run.name);
+  const std::size_t groups = static_cast<std::size_t>(run.network.groups());
+  const std::size_t epochs = run.training.epochs.size();
+  if (run.training.joint() && epochs != 1) {
+    fail(table, "training", "epochs",
+         "has " + std::to_string(epochs) + " entries, the joint schedule needs one");
+  }
+  if (epochs != 1 && epochs != groups) {
+    fail(table, "training", "epochs",
+         "has " + std::to_string(epochs) + " entries, it needs one for all " +
+             std::to_string(groups) + " groups or one for each");
+  }
+  const std::size_t accuracies = run.expected.test_accuracy.size();
+  if (accuracies != 0 && accuracies != groups) {
+    fail(table, "expected", "test_accuracy",
+         "has " + std::to_string(accuracies) + " entries, the network has " +
+             std::to_string(groups) + " widths");
+  }
+  if ((accuracies != 0) == run.expected.measured.empty()) {
+    fail(table, "expected", "measured", "and 'expected.test_accuracy' need each other");
+  }
+}
+
+void append(std::vector<FieldDocumentation>& entries, const std::vector<FieldDocumentation>& more) {
+  entries.insert(entries.end(), more.begin(), more.end());
+}
+
+std::string table_of(const std::string& key) { return key.substr(0, key.rfind('.')); }
+
+// Inserts entries that are not there yet behind the last one of the same table.
+void merge(std::vector<FieldDocumentation>& entries, const std::vector<FieldDocumentation>& more) {
+  for (const FieldDocumentation& entry : more) {
+    const auto same_key = [&entry](const auto& other) { return other.key == entry.key; };
+    if (std::any_of(entries.begin(), entries.end(), same_key)) continue;
+    const auto same_table = [&entry](const auto& other) {
+      return table_of(other.key) == table_of(entry.key);
+    };
+    const auto last = std::find_if(entries.rbegin(), entries.rend(), same_table);
+    entries.insert(last.base(), entry);
+  }
+}
+
+// Which fields a run has depends on its kinds of optimiser and schedule.
+std::vector<FieldDocumentation> document_run(const std::string& optimiser,
+                                             const std::string& schedule) {
+  std::string name;
+  DataConfig data;
+  TrainingConfig training;
+  training.optimiser.kind = optimiser;
+  training.learning_rate_schedule.kind = schedule;
+  ExpectedConfig expected;
+  FieldDocumenter documenter("");
+  visit_run(documenter, name, data, training, expected);
+  return documenter.entries();
+}
+
+}  // namespace
+
+void DigitsConfig::visit_fields(FieldVisitor& visitor) {
+  visitor.field("seed", seed, {.help = "other seeds draw other digits", .minimum = 0});
+  visitor.field("difficulty", difficulty,
+                {.help = "strength of the distortions; 0: clean", .minimum = 0, .maximum = 2});
+  visitor.field("train_images", train_images,
+                {.help = "training images drawn", .minimum = 1, .maximum = 10000000});
+  visitor.field("test_images", test_images,
+                {.help = "test images drawn", .minimum = 1, .maximum = 10000000});
+}
+
+void DataConfig::visit_fields(FieldVisitor& visitor) {
+  visitor.field(
+      "format", format,
+      {.help = "of the data set; auto looks at the files",
+       .choices = {"auto", "digits", "mnist", "fashion-mnist", "cifar10", "svhn", "folder"}});
+  visitor.field("path", path,
+                {.help = "folder of the data set; the command line's --data goes before it"});
+  visitor.field("validation", validation,
+                {.help = "share of the training images held out", .minimum = 0, .maximum = 0.9});
+  visitor.field("split_seed", split_seed,
+                {.help = "chooses which images are held out", .minimum = 0});
+  visitor.field("train_limit", train_limit,
+                {.help = "training images used of those not held out; 0: all", .minimum = 0});
+  visitor.field("channels", channels,
+                {.help = "of a folder of PNGs: 1, 3, or 0 for those of its first image",
+                 .minimum = 0,
+                 .maximum = 3});
+  visitor.table("digits", {}, [this](FieldVisitor& inner) { digits.visit_fields(inner); });
+  visitor.table("augmentation", {},
+                [this](FieldVisitor& inner) { visit_augmentation(augmentation, inner); });
+}
+
+int TrainingConfig::epochs_of(int group) const {
+  return epochs.size() == 1 ? epochs.front() : epochs.at(static_cast<std::size_t>(group - 1));
+}
+
+void TrainingConfig::visit_fields(FieldVisitor& visitor) {
+  visitor.field("schedule", schedule,
+                {.help = "group after group, earlier ones frozen; or all widths together",
+                 .choices = {"incremental", "joint"}});
+  visitor.field("epochs", epochs,
+                {.help = "passes over the training images: one number for every group, or one for "
+                         "each; a single one when joint",
+                 .minimum = 1,
+                 .maximum = 100000});
+  visitor.field(
+      "batch_size", batch_size,
+      {.help = "images to an update, over all processes", .minimum = 1, .maximum = 65536});
+  visitor.field("seed", seed,
+                {.help = "of initial weights, order, augmentation and dropout", .minimum = 0});
+  visitor.field("threads", threads,
+                {.help = "that compute; 0: one for each core", .minimum = 0, .maximum = 1024});
+  visitor.field("label_smoothing", label_smoothing,
+                {.help = "share of the target spread evenly over the classes",
+                 .minimum = 0,
+                 .maximum = 0.99});
+  visitor.field("gradient_clip", gradient_clip,
+                {.help = "largest norm of all gradients together; 0: no limit", .minimum = 0});
+  visitor.field(
+      "checkpoint_every", checkpoint_every,
+      {.help = "batches from one checkpoint to the next; 0: only between groups", .minimum = 0});
+  visitor.table("optimiser", {}, [this](FieldVisitor& inner) { optimiser.visit_fields(inner); });
+  visitor.table("learning_rate_schedule", {},
+                [this](FieldVisitor& inner) { learning_rate_schedule.visit_fields(inner); });
+}
+
+void ExpectedConfig::visit_fields(FieldVisitor& visitor) {
+  visitor.field("test_accuracy", test_accuracy,
+                {.help = "share of right answers on the test images that this run has reached, for "
+                         "each width",
+                 .minimum = 0,
+                 .maximum = 1});
+  visitor.field("measured", measured, {.help = "how that was measured"});
+}
+
+ConfigValue RunConfig::write() const {
+  // Visiting takes mutable values because readers assign; a writer only looks.
+  RunConfig& self = const_cast<RunConfig&>(*this);
+  FieldWriter writer;
+  visit_run(writer, self.name, self.data, self.training, self.expected);
+  ConfigValue table = writer.value();
+  for (auto& [key, value] : std::get<ConfigValue::Table>(table.data())) {
+    if (key == "network") value = network.write();
+  }
+  return table;
+}
+
+RunConfig read_run_config(const std::filesystem::path& path) {
+  return read_run_config(read_toml(path));
+}
+
+RunConfig read_run_config(const ConfigValue& table) {
+  std::string name;
+  DataConfig data;
+  TrainingConfig training;
+  ExpectedConfig expected;
+  const ConfigValue outer = with_empty_network(table);
+  FieldReader reader(outer, "");
+  visit_run(reader, name, data, training, expected);
+  reader.finish();
+  RunConfig run{std::move(name), Network::read(*table.find("network")), std::move(data),
+                std::move(training), std::move(expected)};
+  check(table, run);
+  return run;
+}
+
+std::vector<FieldDocumentation> run_config_documentation() {
+  std::vector<FieldDocumentation> entries = document_run("sgd", "cosine");
+  for (const char* optimiser : {"sgd", "adamw"}) {
+    for (const char* schedule : {"cosine", "constant", "step", "one_cycle"}) {
+      merge(entries, document_run(optimiser, schedule));
+    }
+  }
+  append(entries, Network::documentation());
+  std::string kinds;
+  for (const LayerKind kind : all_layer_kinds()) {
+    kinds += (kinds.empty() ? "" : ", ") + std::string(layer_kind_name(kind));
+  }
+  entries.push_back({"network.layers.kind", "string", "required", "what it does (" + kinds + ")"});
+  std::vector<FieldDocumentation> of_kinds;
+  for (const LayerKind kind : all_layer_kinds()) {
+    FieldDocumenter documenter(layer_kind_name(kind));
+    make_layer(kind)->visit_fields(documenter);
+    for (const FieldDocumentation& entry : documenter.entries()) {
+      if (entry.key != std::string(layer_kind_name(kind)) + ".name") {
+        of_kinds.push_back(entry);
+      } else if (kind == LayerKind::kConv) {
+        entries.push_back({"network.layers.name", entry.type, entry.initial, entry.help});
+      }
+    }
+  }
+  append(entries, of_kinds);
+  return entries;
+}
+
+}  // namespace bellows

@@ -1,0 +1,94 @@
+// One run: the network, its data, how it is trained. A TOML file describes it; configs/README.md
+// documents every key.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/network.h"
+#include "layers/config_value.h"
+#include "layers/fields.h"
+#include "training/data/augmentation.h"
+#include "training/learning_rate.h"
+#include "training/optimiser.h"
+
+namespace bellows {
+
+/// Table `data.digits`: what the built-in generator draws.
+struct DigitsConfig {
+  int seed = 1;
+  double difficulty = 1.0;
+  int train_images = 20000;
+  int test_images = 4000;
+
+  void visit_fields(FieldVisitor& visitor);
+};
+
+/// Table `data`.
+struct DataConfig {
+  std::string format = "auto";
+  std::string path;         ///< as written, relative to the working directory; may be empty
+  double validation = 0.1;  ///< share of the training images held out
+  int split_seed = 1;
+  int train_limit = 0;  ///< training images used, counted after the hold-out; 0: all
+  int channels = 0;     ///< of a folder of PNGs: 1, 3, or 0 for those of its first image
+  DigitsConfig digits;
+  AugmentationOptions augmentation;
+
+  void visit_fields(FieldVisitor& visitor);
+};
+
+/// Table `training`.
+struct TrainingConfig {
+  std::string schedule = "incremental";
+  std::vector<int> epochs = {10};  ///< one number for every group, or one for each
+  int batch_size = 128;
+  int seed = 1;
+  int threads = 0;  ///< 0: one for each core
+  double label_smoothing = 0;
+  double gradient_clip = 0;    ///< largest Euclidean norm of all gradients together; 0: no limit
+  int checkpoint_every = 500;  ///< batches; 0: only between groups
+  OptimiserOptions optimiser;
+  LearningRateSchedule learning_rate_schedule;
+
+  [[nodiscard]] bool joint() const { return schedule == "joint"; }
+  /// Of the training of group `group`, from 1; for the joint schedule of the one training.
+  [[nodiscard]] int epochs_of(int group) const;
+  void visit_fields(FieldVisitor& visitor);
+};
+
+/// Table `expected`: what a run has been seen to reach.
+struct ExpectedConfig {
+  std::vector<double> test_accuracy;  ///< share of right answers, one a width; empty: not measured
+  std::string measured;               ///< how: data, command, date, machine
+
+  void visit_fields(FieldVisitor& visitor);
+};
+
+/// A run as read. Movable, like its network.
+struct RunConfig {
+  std::string name;
+  Network network;
+  DataConfig data;
+  TrainingConfig training;
+  ExpectedConfig expected;
+
+  /// The inverse of reading, with every key that the chosen kinds have; equal runs give equal JSON.
+  [[nodiscard]] ConfigValue write() const;
+};
+
+/// Reads a run from a TOML file. Throws Error: kNotFound, kIoError, kInvalidArgument naming file,
+/// line, key and what is accepted; unknown keys are errors.
+[[nodiscard]] RunConfig read_run_config(const std::filesystem::path& path);
+
+/// Reads a run from a table. Throws Error(kInvalidArgument).
+[[nodiscard]] RunConfig read_run_config(const ConfigValue& table);
+
+/// Every key of a run, in the order of configs/README.md: first those with dotted names from the
+/// top, then those of each kind of layer, named "conv.kernel". What all layers have in common is
+/// named "network.layers.kind" and "network.layers.name". Keys that only some kinds of optimiser or
+/// schedule have are included.
+[[nodiscard]] std::vector<FieldDocumentation> run_config_documentation();
+
+}  // namespace bellows
