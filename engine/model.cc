@@ -28,6 +28,17 @@ std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
   return plan;
 }
 
+struct ModelAccess {
+  static Model make(std::shared_ptr<ModelState> state) { return Model(std::move(state)); }
+  static const std::shared_ptr<ModelState>& state(const Model& model) { return model.state_; }
+};
+
+Model make_model(std::shared_ptr<ModelState> state) { return ModelAccess::make(std::move(state)); }
+
+const std::shared_ptr<ModelState>& state_of(const Model& model) {
+  return ModelAccess::state(model);
+}
+
 }  // namespace internal
 
 Model Model::load(const std::string& path, int groups) {

@@ -1,6 +1,8 @@
 // What a Model points at. Internal to the engine and to the tools that look inside a model.
 #pragma once
 
+#include <bellows/bellows.h>
+
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,5 +33,11 @@ struct ModelState {
   std::mutex mutex_;
   std::map<std::pair<int, int>, std::shared_ptr<const Plan>> plans_;
 };
+
+/// A model over a state made in memory.
+Model make_model(std::shared_ptr<ModelState> state);
+
+/// What a model points at.
+const std::shared_ptr<ModelState>& state_of(const Model& model);
 
 }  // namespace bellows::internal

@@ -2,12 +2,14 @@
 
 #include <bellows/error.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
 
 #include "layers/batch_norm.h"
 #include "layers/conv.h"
+#include "layers/dense_onednn.h"
 #include "layers/head.h"
 
 namespace bellows {
@@ -25,11 +27,25 @@ bool takes_in_others(LayerKind kind) {
   return kind == LayerKind::kConv || kind == LayerKind::kLinear;
 }
 
-// oneDNN's first-layer convolutions want few channels unblocked; everything else wants blocks.
-bool input_is_plain(const Network& network) {
-  if (network.input().channels_of(1) > 3) return false;
+// oneDNN's first-layer convolutions (grey and RGB images) want unblocked channels; everything else
+// wants blocks. Not every machine has fast gradients for unblocked ones.
+bool input_is_plain(const Network& network, int batch, bool learning) {
+  const int channels = network.input().channels_of(1);
+  if (channels != 1 && channels != 3) return false;
   for (const int consumer : tensor_of(network, 0).consumers) {
-    if (node_of(network, consumer).layer->kind() != LayerKind::kConv) return false;
+    const Node& node = node_of(network, consumer);
+    if (node.layer->kind() != LayerKind::kConv) return false;
+    if (!learning) continue;
+    const DenseGeometry geometry = dense_geometry(static_cast<const Conv&>(*node.layer));
+    const ActivationLayout src(node.site.src, batch, true);
+    const ActivationLayout dst(node.site.dst, batch, false);
+    const Desc weights(
+        dense_weight_dims(dst.padded_channels({1, 1}), channels, geometry.kernel, batch),
+        dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+    const auto gradient =
+        convolution_backward_weights(src.map({1, 1}), weights, geometry.has_bias, dst.map({1, 1}),
+                                     convolution_window(geometry, batch));
+    if (!gradient || is_reference(*gradient)) return false;
   }
   return true;
 }
@@ -38,9 +54,9 @@ bool input_is_plain(const Network& network) {
 class Planner final : public ForwardEmitter {
  public:
   Planner(const Network& network, const WeightSet* weights, PackedWeights& packed, Plan& plan,
-          int allocated_groups)
+          const PlanOptions& options)
       : network_(network), weights_(weights), packed_(packed), plan_(plan) {
-    place_tensors(allocated_groups);
+    place_tensors(std::max(options.groups, options.allocated_groups), options.learning);
   }
 
   void emit(const FusedNode& fused, int group) {
@@ -137,13 +153,14 @@ class Planner final : public ForwardEmitter {
   }
 
  private:
-  void place_tensors(int allocated_groups) {
+  void place_tensors(int allocated_groups, bool learning) {
     allocated_groups_ = allocated_groups;
     const std::size_t count = network_.tensors().size();
     plan_.places.resize(count);
     plan_.features.resize(count);
     flattened_.assign(count, 0);
-    plan_.input.layout = ActivationLayout(network_.input(), plan_.batch, input_is_plain(network_));
+    plan_.input.layout = ActivationLayout(network_.input(), plan_.batch,
+                                          input_is_plain(network_, plan_.batch, learning));
     plan_.input.buffer = plan_.table.add("input", plan_.input.layout.bytes({1, 1}));
     plan_.places[0] = plan_.input;
     for (const FusedNode& fused : plan_.nodes) {
@@ -221,7 +238,7 @@ class Planner final : public ForwardEmitter {
   PackedWeights& packed_;
   Plan& plan_;
   int allocated_groups_ = 0;
-  std::vector<int> flattened_;         // by tensor: groups already re-ordered into features
+  std::vector<int> flattened_;  // by tensor: groups already re-ordered into features
   const FusedNode* fused_ = nullptr;
   int node_ = 0;
   int group_ = 1;
@@ -279,8 +296,7 @@ Plan build_plan(const Network& network, const WeightSet* weights, PackedWeights&
   plan.groups = options.groups;
   plan.nodes = fuse(network);
   plan.programs.resize(static_cast<std::size_t>(options.groups));
-  Planner planner(network, weights, packed, plan,
-                  std::max(options.groups, options.allocated_groups));
+  Planner planner(network, weights, packed, plan, options);
   for (int group = 1; group <= options.groups; ++group) {
     for (const FusedNode& fused : plan.nodes) planner.emit(fused, group);
   }

@@ -14,8 +14,8 @@ using Dims = dnnl::memory::dims;
 /// The processor, as oneDNN sees it.
 const dnnl::engine& cpu_engine();
 
-/// Channels in a block of the layout that oneDNN's fastest convolution wants on this machine: 16
-/// with AVX-512, 8 with AVX2 or SSE4.1. Asked of oneDNN, once.
+/// Channels in a block of the widest layout that oneDNN has fast convolutions for on this machine:
+/// 16 with AVX-512, 8 with AVX2 or SSE4.1. Asked of oneDNN, once.
 int channel_block();
 
 /// A primitive with the descriptors it expects. What a member means follows the primitive: for

@@ -23,6 +23,7 @@ std::vector<Block> blocks_of(const Conv& conv, const LayerSite& site, int group)
     return {{0, site.dst.channels_of(group), 0, site.channels_read(group)}};
   }
   std::vector<Block> blocks;
+  blocks.reserve(static_cast<std::size_t>(site.dst.channels_of(group)));
   for (int channel = 0; channel < site.dst.channels_of(group); ++channel) {
     blocks.push_back({channel, 1, channel, 1});
   }

@@ -1,7 +1,6 @@
 // The properties that every kind of layer has, checked on every network of grouped_networks.h: both
 // connectivities, both heads, group sizes unequal and no multiple of a block, batches 1 and 7.
 #include <bellows/bellows.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -177,14 +176,6 @@ TEST_P(EveryLayer, LearnsWithTheGradientsOfTheReference) {
       }
     }
   }
-}
-
-TEST_P(EveryLayer, RunsNothingOnReferenceCodeOfOneDnn) {
-  WeightSet weights = random_weights(network(), network().groups());
-  WeightSet gradients(network(), network().groups());
-  LearningPlan plan(network(), weights, gradients,
-                    {.trainable = {2, network().groups()}, .batch = batch()});
-  EXPECT_THAT(plan.reference_steps(), ::testing::IsEmpty());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryLayer, ::testing::ValuesIn(cases()), case_name);

@@ -28,22 +28,30 @@ namespace bellows {
 /// Tables as a configuration reader would make them.
 namespace config {
 
-inline ConfigValue text(const char* value) { return ConfigValue(std::string(value)); }
-inline ConfigValue integer(int value) { return ConfigValue(std::int64_t{value}); }
-inline ConfigValue real(double value) { return ConfigValue(value); }
-inline ConfigValue flag(bool value) { return ConfigValue(value); }
+// Set in place: g++ 12 with sanitizers takes the move of a fresh variant for one of rubbish.
+template <typename Value>
+ConfigValue value_of(Value value) {
+  ConfigValue result;
+  result.data().emplace<Value>(std::move(value));
+  return result;
+}
+
+inline ConfigValue text(const char* value) { return value_of(std::string(value)); }
+inline ConfigValue integer(int value) { return value_of(std::int64_t{value}); }
+inline ConfigValue real(double value) { return value_of(value); }
+inline ConfigValue flag(bool value) { return value_of(value); }
 inline ConfigValue integers(const std::vector<int>& values) {
   ConfigValue::Array array;
   for (const int value : values) array.push_back(integer(value));
-  return ConfigValue(std::move(array));
+  return value_of(std::move(array));
 }
-inline ConfigValue array(ConfigValue::Array values) { return ConfigValue(std::move(values)); }
+inline ConfigValue array(ConfigValue::Array values) { return value_of(std::move(values)); }
 
 /// A layer's table: kind, name and the fields in `more`.
 inline ConfigValue layer(const char* kind, const char* name, ConfigValue::Table more = {}) {
   ConfigValue::Table table{{"kind", text(kind)}, {"name", text(name)}};
   for (auto& member : more) table.push_back(std::move(member));
-  return ConfigValue(std::move(table));
+  return value_of(std::move(table));
 }
 inline ConfigValue conv(const char* name, const std::vector<int>& channels, int kernel, int padding,
                         bool bias = true) {
@@ -61,11 +69,11 @@ inline ConfigValue linear(const char* name, const std::vector<int>& features, bo
 inline ConfigValue network(const std::vector<int>& input, int classes, int groups,
                            const char* connectivity, const char* head, ConfigValue::Array layers) {
   layers.push_back(layer("head", "head", {{"mode", text(head)}}));
-  return ConfigValue(ConfigValue::Table{{"input", integers(input)},
-                                        {"classes", integer(classes)},
-                                        {"groups", integer(groups)},
-                                        {"connectivity", text(connectivity)},
-                                        {"layers", array(std::move(layers))}});
+  return value_of(ConfigValue::Table{{"input", integers(input)},
+                                     {"classes", integer(classes)},
+                                     {"groups", integer(groups)},
+                                     {"connectivity", text(connectivity)},
+                                     {"layers", array(std::move(layers))}});
 }
 
 }  // namespace config

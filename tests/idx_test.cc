@@ -18,16 +18,14 @@ class IdxReader : public ::testing::Test {
     write_idx_labels(labels_, std::vector<std::int32_t>{7, 0, 9});
   }
 
-  // The image file with byte `at` set to `value`.
   void set_byte(const std::filesystem::path& file, std::size_t at, std::uint8_t value) {
     Bytes bytes = read_file(file);
     bytes[at] = value;
     write_file(file, bytes);
   }
-  void resize(const std::filesystem::path& file, std::ptrdiff_t by) {
-    Bytes bytes = read_file(file);
-    bytes.resize(static_cast<std::size_t>(static_cast<std::ptrdiff_t>(bytes.size()) + by));
-    write_file(file, bytes);
+  static void cut(const std::filesystem::path& file, std::ptrdiff_t count) {
+    const Bytes bytes = read_file(file);
+    write_file(file, Bytes(bytes.begin(), bytes.end() - count));
   }
   void expect_refused(const std::filesystem::path& file, const std::string& part) {
     expect_error(ErrorCode::kCorruptData, {file.string(), part},
@@ -77,17 +75,19 @@ TEST_F(IdxReader, NamesAMissingFile) {
 }
 
 TEST_F(IdxReader, RefusesATruncatedFileByName) {
-  resize(images_, -1);
+  cut(images_, 1);
   expect_refused(images_, "announces 24 bytes of data, the file has 23");
 }
 
 TEST_F(IdxReader, RefusesAFileWithoutAWholeHeader) {
-  resize(labels_, -6);
+  cut(labels_, 6);
   expect_refused(labels_, "only 5 bytes");
 }
 
 TEST_F(IdxReader, RefusesTrailingBytes) {
-  resize(labels_, 1);
+  Bytes bytes = read_file(labels_);
+  bytes.push_back(0);
+  write_file(labels_, bytes);
   expect_refused(labels_, "announces 3 bytes of data, the file has 4");
 }
 
@@ -131,9 +131,8 @@ TEST_F(IdxReader, RefusesLabelsAndImagesOfDifferentNumber) {
 TEST_F(IdxReader, RefusesAGzipFileWithoutItsTail) {
   const Bytes bytes = read_file(images_);
   std::filesystem::remove(images_);
-  Bytes packed = read_file(write_packed(folder_ / "whole", bytes, Packing::kGzip));
-  packed.resize(packed.size() - 5);
-  const auto file = write_file(images_.string() + ".gz", packed);
+  const auto file = write_packed(images_.string() + ".gz", bytes, Packing::kGzip);
+  cut(file, 5);
   expect_refused(file, "cut off");
 }
 

@@ -84,41 +84,45 @@ TEST(PropertyNetworks, HaveParametersThatDependOnSeedAndGroupOnly) {
   EXPECT_EQ(random_images(network, 3, 5), random_images(network, 3, 5));
 }
 
-// The gradient of every parameter that learns, each along a random direction, against what a small
-// move in that direction does to the loss.
+// The gradient of every parameter that learns, each along a random direction through its values in
+// all groups that learn, against what a small move in that direction does to the loss.
 void check_gradients(const Network& network, int batch, GroupRange trainable,
                      GradientCheck& check) {
   Subject subject(network, batch, trainable);
   const ReferenceLearning learning = subject.learn(trainable);
   std::size_t arrays = 0;
-  for (int group = trainable.first; group <= trainable.last; ++group) {
-    for (const ParameterKey& key : network.parameters(group)) {
-      if (!key.spec.learned()) continue;
+  for (const ParameterKey& key : network.parameters(trainable.first)) {
+    if (!key.spec.learned()) continue;
+    const ReferenceParameters& of_node = learning.gradients.at(static_cast<std::size_t>(key.node));
+    GroupedValues before, directions;
+    double slope = 0;
+    for (int group = trainable.first; group <= trainable.last; ++group) {
       ++arrays;
-      const ReferenceParameters& of_node =
-          learning.gradients.at(static_cast<std::size_t>(key.node));
       ASSERT_TRUE(of_node.contains({group, key.spec.role})) << network.parameter_name(key);
       const std::vector<double>& gradient = of_node.at({group, key.spec.role});
-      const std::vector<double> before =
-          subject.reference.parameter(group, key.node, key.spec.role);
-      ASSERT_EQ(gradient.size(), before.size()) << network.parameter_name(key);
-
+      before.push_back(subject.reference.parameter(group, key.node, key.spec.role));
+      ASSERT_EQ(gradient.size(), before.back().size()) << network.parameter_name(key);
       data::KeyedRandom random(kSeed, arrays);
-      std::vector<double> direction(before.size());
-      double slope = 0;
-      for (std::size_t i = 0; i < direction.size(); ++i) {
-        direction[i] = random.bell() / std::sqrt(static_cast<double>(direction.size()));
-        slope += direction[i] * gradient[i];
+      std::vector<double>& direction = directions.emplace_back();
+      for (const double each : gradient) {
+        direction.push_back(random.bell() / std::sqrt(static_cast<double>(gradient.size())));
+        slope += direction.back() * each;
       }
-      const auto objective = [&](double step) {
-        std::vector<double> values = before;
-        for (std::size_t i = 0; i < values.size(); ++i) values[i] += step * direction[i];
-        subject.reference.set_parameter(group, key.node, key.spec.role, std::move(values));
-        return subject.learn(trainable).loss;
-      };
-      check_slope(objective, slope, network.parameter_name(key), check);
-      subject.reference.set_parameter(group, key.node, key.spec.role, before);
     }
+    const auto move = [&](double step) {
+      for (std::size_t g = 0; g < before.size(); ++g) {
+        std::vector<double> values = before[g];
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] += step * directions[g][i];
+        subject.reference.set_parameter(trainable.first + static_cast<int>(g), key.node,
+                                        key.spec.role, std::move(values));
+      }
+    };
+    const auto objective = [&](double step) {
+      move(step);
+      return subject.learn(trainable).loss;
+    };
+    check_slope(objective, slope, network.parameter_name(key), check);
+    move(0);
   }
   std::size_t gradients = 0;
   for (const ReferenceParameters& of_node : learning.gradients) gradients += of_node.size();
@@ -237,8 +241,9 @@ TEST(ReferenceNetwork, RunsFrozenGroupsAsForwardDoesWhileOthersLearn) {
     SCOPED_TRACE(named.name);
     Subject subject(named.network, 3, {2, 3});
     subject.reference.forward(subject.images, 1);
-    std::vector<std::vector<double>> frozen;
     const int tensors = static_cast<int>(named.network.tensors().size());
+    GroupedValues frozen;
+    frozen.reserve(named.network.tensors().size());
     for (int tensor = 0; tensor < tensors; ++tensor) {
       frozen.push_back(subject.reference.values(tensor).at(0));
     }

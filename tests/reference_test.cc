@@ -257,6 +257,7 @@ void check_gradients(Subject& subject, GroupRange groups, bool learning, Gradien
 
   // Gradients are added to what is there; groups that do not learn stay as they are.
   constexpr double kBefore = 0.5;
+  constexpr std::size_t kTries = 12;  // of each array
   GroupedValues diff_src = subject.random(subject.site.src, kBefore, kBefore, 0);
   GroupedValues diff_shortcut = subject.random(subject.site.dst, kBefore, kBefore, 0);
   ReferenceParameters diff_parameters;
@@ -276,7 +277,7 @@ void check_gradients(Subject& subject, GroupRange groups, bool learning, Gradien
         continue;
       }
       for (double& value : diff[index]) value -= kBefore;
-      check_gradient(objective, values[index], diff[index], 25,
+      check_gradient(objective, values[index], diff[index], kTries,
                      std::string(what) + " of group " + std::to_string(group), check);
     }
   };

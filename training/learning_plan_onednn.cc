@@ -381,7 +381,8 @@ struct LearningPlan::State {
         plan(build_plan(network, &weights, packed,
                         {.batch = options.batch,
                          .groups = options.trainable.first - 1,
-                         .allocated_groups = options.trainable.last})),
+                         .allocated_groups = options.trainable.last,
+                         .learning = true})),
         learner(network, weights, gradients, options, plan),
         stream(cpu_engine()) {
     learner.emit_all();

@@ -158,8 +158,9 @@ void DataConfig::visit_fields(FieldVisitor& visitor) {
        .choices = {"auto", "digits", "mnist", "fashion-mnist", "cifar10", "svhn", "folder"}});
   visitor.field("path", path,
                 {.help = "folder of the data set; the command line's --data goes before it"});
-  visitor.field("validation", validation,
-                {.help = "share of the training images held out", .minimum = 0, .maximum = 0.9});
+  visitor.field(
+      "validation", validation,
+      {.help = "share of the training images held out; 0: none", .minimum = 0, .maximum = 0.9});
   visitor.field("split_seed", split_seed,
                 {.help = "chooses which images are held out", .minimum = 0});
   visitor.field("train_limit", train_limit,

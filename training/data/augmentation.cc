@@ -98,34 +98,50 @@ void copy_plane(const std::uint8_t* plane, const float* table, const ImageShape&
 // One plane, resampled; what lies outside counts as 0.
 void warp_plane(const std::uint8_t* plane, const float* table, const ImageShape& shape,
                 const Change& change, float* out) {
-  const float centre_x = static_cast<float>(shape.width - 1) / 2;
-  const float centre_y = static_cast<float>(shape.height - 1) / 2;
+  const int width = shape.width;
+  const int height = shape.height;
+  const float centre_x = static_cast<float>(width - 1) / 2;
+  const float centre_y = static_cast<float>(height - 1) / 2;
   const auto value = [&](int x, int y) {
-    const bool inside = x >= 0 && y >= 0 && x < shape.width && y < shape.height;
-    return inside ? table[plane[y * shape.width + x]] : 0.0F;
+    const bool inside = x >= 0 && y >= 0 && x < width && y < height;
+    return inside ? table[plane[y * width + x]] : 0.0F;
   };
-  for (int y = 0; y < shape.height; ++y) {
-    for (int x = 0; x < shape.width; ++x, ++out) {
-      const int crop_x = (change.mirrored ? shape.width - 1 - x : x) + change.offset_x;
-      const int crop_y = y + change.offset_y;
+  for (int y = 0; y < height; ++y) {
+    const int crop_y = y + change.offset_y;
+    const float dy = static_cast<float>(crop_y) - centre_y;
+    const bool row_inside = crop_y >= 0 && crop_y < height;
+    for (int x = 0; x < width; ++x, ++out) {
+      const int crop_x = (change.mirrored ? width - 1 - x : x) + change.offset_x;
       *out = 0;
-      if (crop_x < 0 || crop_y < 0 || crop_x >= shape.width || crop_y >= shape.height) continue;
+      if (!row_inside || crop_x < 0 || crop_x >= width) continue;
       const float dx = static_cast<float>(crop_x) - centre_x;
-      const float dy = static_cast<float>(crop_y) - centre_y;
       const float from_x = centre_x + change.xx * dx + change.xy * dy + change.shift_x;
       const float from_y = centre_y + change.yx * dx + change.yy * dy + change.shift_y;
-      const float left = std::floor(from_x);
-      const float top = std::floor(from_y);
-      if (left < -1 || top < -1 || left >= static_cast<float>(shape.width) ||
-          top >= static_cast<float>(shape.height)) {
+      if (from_x <= -1 || from_y <= -1 || from_x >= static_cast<float>(width) ||
+          from_y >= static_cast<float>(height)) {
         continue;
       }
-      const int ix = static_cast<int>(left);
-      const int iy = static_cast<int>(top);
-      const float fx = from_x - left;
-      const float fy = from_y - top;
-      *out = (1 - fy) * ((1 - fx) * value(ix, iy) + fx * value(ix + 1, iy)) +
-             fy * ((1 - fx) * value(ix, iy + 1) + fx * value(ix + 1, iy + 1));
+      // Rounds down; std::floor is a call where the instruction set is the oldest one.
+      const int ix = static_cast<int>(from_x + 1) - 1;
+      const int iy = static_cast<int>(from_y + 1) - 1;
+      const float fx = from_x - static_cast<float>(ix);
+      const float fy = from_y - static_cast<float>(iy);
+      float a, b, c, d;
+      if (ix >= 0 && iy >= 0 && ix + 1 < width && iy + 1 < height) {
+        const std::uint8_t* corner = plane + iy * width + ix;
+        a = table[corner[0]];
+        b = table[corner[1]];
+        c = table[corner[width]];
+        d = table[corner[width + 1]];
+      } else {
+        a = value(ix, iy);
+        b = value(ix + 1, iy);
+        c = value(ix, iy + 1);
+        d = value(ix + 1, iy + 1);
+      }
+      const float upper = a + fx * (b - a);
+      const float lower = c + fx * (d - c);
+      *out = upper + fy * (lower - upper);
     }
   }
 }

@@ -22,8 +22,9 @@ constexpr int kSide = kDigitsShape.width;
 constexpr std::size_t kImageBytes = static_cast<std::size_t>(kSide) * kSide;
 constexpr std::uint64_t kKey = 0x646967697473;  // keeps this use of the seed apart from others
 constexpr int kMaxImages = 10000000;
-// What difficulty 1 means: a LeNet of 8, 16 and 128 units, trained on 20,000 images, then gets 94 %
-// of the test images right and one four times as wide 96 %.
+// What difficulty 1 means, set so that a small network has something to gain from being wider: a
+// LeNet of 8, 16 and 128 units gets some 2 points fewer of the test images right than one of 32, 64
+// and 512.
 constexpr double kUsualStrength = 1.08;
 
 struct Point {

@@ -75,7 +75,7 @@ class BatchLoader {
   /// give. Throws Error(kInvalidArgument) when index >= batches_per_epoch().
   void seek(std::uint64_t epoch, std::uint64_t index);
 
-  /// Seconds `next` has waited so far because no batch was ready: 0 when preparation keeps up.
+  /// Seconds `next` has waited so far because no batch was ready, the very first one included.
   [[nodiscard]] double starved_seconds() const;
 
  private:

@@ -28,6 +28,7 @@ namespace bellows {
 namespace internal {
 struct ModelState;
 struct SessionState;
+struct ModelAccess;
 }  // namespace internal
 
 /// What one width of a model costs, for one image, groups below included.
@@ -63,6 +64,7 @@ class Model {
 
  private:
   friend class Session;
+  friend struct internal::ModelAccess;
   explicit Model(std::shared_ptr<internal::ModelState> state) : state_(std::move(state)) {}
   std::shared_ptr<internal::ModelState> state_;
 };

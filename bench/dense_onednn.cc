@@ -1,0 +1,227 @@
+#include "bench/dense_onednn.h"
+
+#include <bellows/error.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <utility>
+
+#include "layers/adapter_onednn.h"
+#include "layers/conv.h"
+#include "layers/pool.h"
+
+namespace bellows::bench {
+namespace {
+
+using Tag = dnnl::memory::format_tag;
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+dnnl::primitive_attr attributes(bool relu) {
+  dnnl::primitive_attr attr;
+  if (relu) {
+    dnnl::post_ops ops;
+#if DNNL_VERSION_MAJOR >= 3
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#else
+    ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#endif
+    attr.set_post_ops(ops);
+  }
+  return attr;
+}
+
+// oneDNN 2 wants the arguments wrapped in the operation's own `desc` first.
+template <class Operation, class... Arguments>
+auto primitive_desc(const dnnl::engine& engine, const dnnl::primitive_attr& attr,
+                    const Arguments&... arguments) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Operation::primitive_desc(engine, arguments..., attr);
+#else
+  return typename Operation::primitive_desc(typename Operation::desc(arguments...), attr, engine);
+#endif
+}
+
+Dims dims_of(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_dims();
+#else
+  return desc.dims();
+#endif
+}
+
+std::int64_t elements_of(const Desc& desc) {
+  std::int64_t elements = 1;
+  for (const auto dim : dims_of(desc)) elements *= dim;
+  return elements;
+}
+
+// The rectifier that follows a node, also behind a normalisation, is fused into it.
+bool relu_follows(const Network& network, std::size_t node) {
+  const auto kind = [&](std::size_t at) {
+    return at < network.nodes().size() ? network.nodes()[at].layer->kind() : LayerKind::kHead;
+  };
+  return kind(node + 1) == LayerKind::kRelu ||
+         (kind(node + 1) == LayerKind::kBatchNorm && kind(node + 2) == LayerKind::kRelu);
+}
+
+}  // namespace
+
+DenseNetwork::DenseNetwork(const Network& network, int width, DenseLayout layout)
+    : layout_(layout) {
+  const MapShape& image = network.input();
+  // First convolutions want images of few channels unblocked.
+  input_ = dnnl::memory({{1, image.channels_of(1), image.height, image.width},
+                         kF32,
+                         layout == DenseLayout::kBlocked ? Tag::nchw : Tag::nhwc},
+                        engine_);
+  last_ = input_;
+  for (std::size_t i = 0; i < network.nodes().size(); ++i) {
+    const Node& node = network.nodes()[i];
+    switch (node.layer->kind()) {
+      case LayerKind::kConv:
+        add_conv(node, width, relu_follows(network, i));
+        break;
+      case LayerKind::kLinear:
+        add_inner_product(node, node.site.dst.channels_in({1, width}), relu_follows(network, i));
+        break;
+      case LayerKind::kHead:
+        add_inner_product(node, network.classes(), false);
+        break;
+      case LayerKind::kMaxPool:
+      case LayerKind::kGlobalAvgPool:
+        add_pool(node);
+        break;
+      case LayerKind::kBatchNorm:
+      case LayerKind::kRelu:
+      case LayerKind::kDropout:
+        break;
+      default:
+        throw Error(ErrorCode::kUnsupported, "the dense peer has no layer of kind '" +
+                                                 std::string(layer_kind_name(node.layer->kind())) +
+                                                 "'");
+    }
+  }
+}
+
+Desc DenseNetwork::map_desc(int channels, int height, int width) const {
+  const Tag blocked = channel_block() == 16  ? Tag::nChw16c
+                      : channel_block() == 8 ? Tag::nChw8c
+                                             : Tag::nChw4c;
+  return {
+      {1, channels, height, width}, kF32, layout_ == DenseLayout::kBlocked ? blocked : Tag::nhwc};
+}
+
+dnnl::memory DenseNetwork::random_memory(const Desc& desc) {
+  // He et al. 2015, so that activations neither grow nor fade into denormal numbers.
+  const Dims dims = dims_of(desc);
+  const Desc plain(dims, kF32, dims.size() == 1 ? Tag::a : dims.size() == 2 ? Tag::ab : Tag::abcd);
+  dnnl::memory values(plain, engine_);
+  const double fan_in = static_cast<double>(elements_of(desc)) / static_cast<double>(dims[0]);
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal(0.0F, static_cast<float>(std::sqrt(2.0 / fan_in)));
+  auto* data = static_cast<float*>(values.get_data_handle());
+  for (std::int64_t i = 0; i < elements_of(desc); ++i) data[i] = normal(random);
+  dnnl::memory packed(desc, engine_);
+  dnnl::reorder(values, packed).execute(stream_, values, packed);
+  stream_.wait();
+  return packed;
+}
+
+template <class PrimitiveDesc>
+void DenseNetwork::add_weighted(const std::string& label, const PrimitiveDesc& desc, int outputs,
+                                std::int64_t macs) {
+  Step step{label, desc.impl_info_str(), macs, dnnl::primitive(desc), {}};
+  step.arguments = {{DNNL_ARG_WEIGHTS, random_memory(desc.weights_desc())},
+                    {DNNL_ARG_BIAS, dnnl::memory({{outputs}, kF32, Tag::a}, engine_)}};
+  std::fill_n(static_cast<float*>(step.arguments.at(DNNL_ARG_BIAS).get_data_handle()), outputs,
+              0.1F);
+  add(std::move(step), dnnl::memory(desc.dst_desc(), engine_));
+}
+
+void DenseNetwork::add_conv(const Node& node, int width, bool relu) {
+  const auto& conv = static_cast<const Conv&>(*node.layer);
+  if (conv.depthwise()) {
+    throw Error(ErrorCode::kUnsupported, "the dense peer has no depthwise convolution");
+  }
+  const int inputs = static_cast<int>(dims_of(last_.get_desc())[1]);
+  const int outputs = node.site.dst.channels_in({1, width});
+  const Dims filter{outputs, inputs, conv.kernel().height, conv.kernel().width};
+  const Dims padding{conv.padding().height, conv.padding().width};
+  const auto desc = primitive_desc<dnnl::convolution_forward>(
+      engine_, attributes(relu), dnnl::prop_kind::forward_inference,
+      dnnl::algorithm::convolution_direct, last_.get_desc(), Desc(filter, kF32, Tag::any),
+      Desc({outputs}, kF32, Tag::a), map_desc(outputs, node.site.dst.height, node.site.dst.width),
+      Dims{conv.stride().height, conv.stride().width}, padding, padding);
+  add_weighted(conv.name(), desc, outputs,
+               std::int64_t{outputs} * inputs * conv.kernel().height * conv.kernel().width *
+                   node.site.dst.pixels());
+}
+
+void DenseNetwork::add_inner_product(const Node& node, int outputs, bool relu) {
+  Dims filter = dims_of(last_.get_desc());
+  const std::int64_t inputs = elements_of(last_.get_desc());
+  filter[0] = outputs;
+  const auto desc = primitive_desc<dnnl::inner_product_forward>(
+      engine_, attributes(relu), dnnl::prop_kind::forward_inference, last_.get_desc(),
+      Desc(filter, kF32, Tag::any), Desc({outputs}, kF32, Tag::a),
+      Desc({1, outputs}, kF32, Tag::ab));
+  add_weighted(node.layer->name(), desc, outputs, inputs * outputs);
+}
+
+void DenseNetwork::add_pool(const Node& node) {
+  const MapShape& from = node.site.src;
+  Dims kernel{from.height, from.width};
+  Dims strides{1, 1};
+  Dims padding{0, 0};
+  auto algorithm = dnnl::algorithm::pooling_avg_exclude_padding;
+  if (node.layer->kind() == LayerKind::kMaxPool) {
+    const auto& pool = static_cast<const Pool&>(*node.layer);
+    kernel = {pool.kernel().height, pool.kernel().width};
+    strides = {pool.stride().height, pool.stride().width};
+    padding = {pool.padding().height, pool.padding().width};
+    algorithm = dnnl::algorithm::pooling_max;
+  }
+  const Desc dst = map_desc(static_cast<int>(dims_of(last_.get_desc())[1]), node.site.dst.height,
+                            node.site.dst.width);
+#if DNNL_VERSION_MAJOR >= 3
+  const auto desc = primitive_desc<dnnl::pooling_forward>(
+      engine_, attributes(false), dnnl::prop_kind::forward_inference, algorithm, last_.get_desc(),
+      dst, strides, kernel, Dims{0, 0}, padding, padding);
+#else
+  const auto desc = primitive_desc<dnnl::pooling_forward>(
+      engine_, attributes(false), dnnl::prop_kind::forward_inference, algorithm, last_.get_desc(),
+      dst, strides, kernel, padding, padding);
+#endif
+  add({node.layer->name(), desc.impl_info_str(), 0, dnnl::primitive(desc), {}},
+      dnnl::memory(dst, engine_));
+}
+
+void DenseNetwork::add(Step step, const dnnl::memory& dst) {
+  step.arguments.insert({DNNL_ARG_SRC, last_});
+  step.arguments.insert({DNNL_ARG_DST, dst});
+  macs_ += step.macs;
+  steps_.push_back(std::move(step));
+  last_ = dst;
+}
+
+void DenseNetwork::run(std::span<const float> image) {
+  auto* to = static_cast<float*>(input_.get_data_handle());
+  // Values are random: how they lie does not matter, that they are brought here does.
+  std::copy(image.begin(), image.end(), to);
+  for (const Step& step : steps_) step.primitive.execute(stream_, step.arguments);
+}
+
+std::vector<DenseNetwork::StepTime> DenseNetwork::time_steps() {
+  std::vector<StepTime> times;
+  for (const Step& step : steps_) {
+    const auto start = std::chrono::steady_clock::now();
+    step.primitive.execute(stream_, step.arguments);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    times.push_back({step.label, step.implementation, taken.count(), step.macs});
+  }
+  return times;
+}
+
+}  // namespace bellows::bench

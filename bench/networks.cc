@@ -1,0 +1,73 @@
+#include "bench/networks.h"
+
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "engine/model_state.h"
+#include "training/initialise.h"
+#include "training/run_config.h"
+
+namespace bellows::bench {
+namespace {
+
+// Arrays that have one entry for each group become their sum, wherever they stand in the tree.
+ConfigValue summed(const ConfigValue& value) {
+  if (const auto* array = std::get_if<ConfigValue::Array>(&value.data())) {
+    ConfigValue::Array copy;
+    for (const ConfigValue& element : *array) copy.push_back(summed(element));
+    return ConfigValue(std::move(copy));
+  }
+  const auto* table = std::get_if<ConfigValue::Table>(&value.data());
+  if (table == nullptr) return value;
+  ConfigValue::Table copy;
+  for (const auto& [key, member] : *table) {
+    const auto* sizes = std::get_if<ConfigValue::Array>(&member.data());
+    if (sizes != nullptr && !sizes->empty() && (key == "channels" || key == "features")) {
+      std::int64_t sum = 0;
+      for (const ConfigValue& size : *sizes) sum += std::get<std::int64_t>(size.data());
+      copy.emplace_back(key, ConfigValue(ConfigValue::Array{ConfigValue(sum)}));
+    } else if (key == "groups") {
+      copy.emplace_back(key, ConfigValue(std::int64_t{1}));
+    } else {
+      copy.emplace_back(key, summed(member));
+    }
+  }
+  return ConfigValue(std::move(copy));
+}
+
+}  // namespace
+
+Network shipped_network(const std::string& name) {
+  const auto folder = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
+  return std::move(read_run_config(folder / (name + ".toml")).network);
+}
+
+Network as_one_group(const Network& network) { return Network::read(summed(network.write())); }
+
+WeightSet initial_weights(const Network& network) {
+  WeightSet weights(network, network.groups());
+  for (int group = 1; group <= network.groups(); ++group) {
+    for (const ParameterKey& key : network.parameters(group)) {
+      const Layer& layer = *network.nodes()[static_cast<std::size_t>(key.node)].layer;
+      initialise(key.spec, layer.kind(), network.parameter_name(key), 1, weights.values(key));
+    }
+  }
+  return weights;
+}
+
+Model random_model(const Network& network) {
+  return internal::make_model(std::make_shared<internal::ModelState>(
+      network.first_groups(network.groups()), ModelInfo{}, initial_weights(network)));
+}
+
+std::vector<float> random_images(const Network& network, int count) {
+  std::mt19937 random(1);
+  std::uniform_real_distribution<float> uniform(0.0F, 1.0F);
+  std::vector<float> images(static_cast<std::size_t>(count * network.input_elements()));
+  for (float& value : images) value = uniform(random);
+  return images;
+}
+
+}  // namespace bellows::bench

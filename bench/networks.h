@@ -1,0 +1,30 @@
+// Networks to measure: those of configs/, with random weights, since time does not depend on
+// values.
+#pragma once
+
+#include <bellows/bellows.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/network.h"
+#include "engine/weight_set.h"
+
+namespace bellows::bench {
+
+/// The network of a run in configs/, named "cifar10/vgg". Throws Error as reading does.
+Network shipped_network(const std::string& name);
+
+/// The same network as one group that holds the channels of all groups: a plain network.
+Network as_one_group(const Network& network);
+
+/// Weights as training starts from.
+WeightSet initial_weights(const Network& network);
+
+/// A model over such weights, in memory.
+Model random_model(const Network& network);
+
+/// `count` images [C, H, W] of values in 0..1.
+std::vector<float> random_images(const Network& network, int count);
+
+}  // namespace bellows::bench

@@ -1,0 +1,162 @@
+// Prints where the time of a network goes, primitive by primitive: for finding out why a benchmark
+// misses its aim.
+//
+//   bellows_step_times infer <configs/...toml> [batch] [threads]
+//   bellows_step_times dense <configs/...toml> [width]
+//   bellows_step_times learn <configs/...toml> [batch] [threads]      plain network, one group
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/dense_onednn.h"
+#include "bench/networks.h"
+#include "bench/side_by_side.h"
+#include "engine/plan.h"
+#include "engine/threads.h"
+#include "training/learning_plan_onednn.h"
+#include "training/run_config.h"
+
+namespace bellows::bench {
+namespace {
+
+struct Row {
+  std::string label;
+  std::string implementation;
+  double seconds = 0;
+};
+
+constexpr int kRepetitions = 21;
+
+// Steps in order, each with the median over several measurements of the whole.
+void print(const std::function<std::vector<Row>()>& measure) {
+  std::vector<Row> rows = measure();
+  std::vector<std::vector<double>> seconds(rows.size());
+  for (int i = 0; i < kRepetitions; ++i) {
+    const std::vector<Row> again = measure();
+    for (std::size_t step = 0; step < rows.size(); ++step) {
+      seconds[step].push_back(again[step].seconds);
+    }
+  }
+  double sum = 0;
+  std::map<std::string, double> by_implementation;
+  for (std::size_t step = 0; step < rows.size(); ++step) {
+    rows[step].seconds = median(seconds[step]);
+    sum += rows[step].seconds;
+    by_implementation[rows[step].implementation] += rows[step].seconds;
+  }
+  for (const Row& row : rows) {
+    std::printf("%10.1f us %5.1f %%  %-32s %s\n", row.seconds * 1e6, 100 * row.seconds / sum,
+                row.label.c_str(), row.implementation.c_str());
+  }
+  std::printf("\n%10.1f us in all; by implementation:\n", sum * 1e6);
+  for (const auto& [implementation, part] : by_implementation) {
+    std::printf("%10.1f us %5.1f %%  %s\n", part * 1e6, 100 * part / sum, implementation.c_str());
+  }
+}
+
+void infer(const Network& network, int batch, int threads) {
+  const ThreadCount thread_count(threads);
+  const WeightSet weights = initial_weights(network);
+  PackedWeights packed;
+  const Plan plan =
+      build_plan(network, &weights, packed, {.batch = batch, .groups = network.groups()});
+  const BufferMemory memory(plan.table);
+  std::vector<BoundProgram> programs;
+  for (const Program& program : plan.programs) programs.emplace_back(program, memory);
+  const std::vector<float> images = random_images(network, batch);
+  const std::vector<float> mean(static_cast<std::size_t>(network.input().channels_of(1)), 0.5F);
+  const std::vector<float> stddev(mean.size(), 0.3F);
+  load_images(plan, images.data(), batch, mean, stddev,
+              reinterpret_cast<float*>(memory.address(plan.input.buffer)));
+  const dnnl::stream stream(cpu_engine());
+  print([&] {
+    std::vector<Row> rows;
+    for (std::size_t group = 0; group < programs.size(); ++group) {
+      for (std::size_t i = 0; i < programs[group].size(); ++i) {
+        const Step& step = plan.programs[group][i];
+        rows.push_back({step.label, step.kernel ? "kernel" : step.primitive.implementation,
+                        seconds_of([&] { programs[group].run_step(stream, i); }, 1)});
+      }
+    }
+    return rows;
+  });
+}
+
+void dense(const Network& network, int width) {
+  const ThreadCount thread_count(1);
+  const std::vector<float> image = random_images(network, 1);
+  for (const auto& [layout, name] : {std::pair{DenseLayout::kBlocked, "blocked"},
+                                     std::pair{DenseLayout::kChannelsLast, "channels last"}}) {
+    DenseNetwork peer(network, width, layout);
+    peer.run(image);
+    std::printf("%s\n", name);
+    print([&] {
+      std::vector<Row> rows;
+      for (const auto& step : peer.time_steps()) {
+        rows.push_back({step.label, step.implementation, step.seconds});
+      }
+      return rows;
+    });
+  }
+}
+
+void learn(const Network& several, int batch, int threads) {
+  const ThreadCount thread_count(threads);
+  const Network network = as_one_group(several);
+  WeightSet weights = initial_weights(network);
+  WeightSet gradients(network, 1);
+  LearningPlan plan(network, weights, gradients,
+                    {.trainable = {1, 1}, .batch = batch, .threads = threads});
+  const std::vector<float> images = random_images(network, batch);
+  const std::vector<std::int32_t> labels(static_cast<std::size_t>(batch), 0);
+  plan.forward(images.data(), labels.data(), 1);
+  print([&] {
+    std::vector<Row> rows;
+    for (const auto& step : plan.time_steps()) {
+      rows.push_back({step.label, step.implementation, step.seconds});
+    }
+    return rows;
+  });
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const auto number = [&](std::size_t index, int fallback) {
+    return arguments.size() > index ? std::max(1, std::stoi(arguments[index])) : fallback;
+  };
+  if (arguments.size() < 2) {
+    std::fprintf(stderr,
+                 "usage: bellows_step_times infer|dense|learn <configuration> [batch or width] "
+                 "[threads]\n");
+    return 2;
+  }
+  const RunConfig config = read_run_config(std::filesystem::path(arguments[1]));
+  if (arguments[0] == "infer") {
+    infer(config.network, number(2, 1), number(3, 1));
+  } else if (arguments[0] == "dense") {
+    dense(config.network, std::min(number(2, 4), config.network.groups()));
+  } else if (arguments[0] == "learn") {
+    learn(config.network, number(2, 128), number(3, 2));
+  } else {
+    std::fprintf(stderr, "'%s' is not one of infer, dense, learn\n", arguments[0].c_str());
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace bellows::bench
+
+int main(int count, char** arguments) {
+  try {
+    return bellows::bench::run({arguments + 1, arguments + count});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

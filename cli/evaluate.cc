@@ -1,0 +1,307 @@
+#include <bellows/bellows.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/evaluation_data.h"
+#include "cli/layer_check_onednn.h"
+#include "cli/numbers.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "cli/width_report.h"
+#include "engine/model_file.h"
+#include "training/evaluator.h"
+
+namespace bellows::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kLatencyWarmUp = 16;
+constexpr int kLatencyLeastRuns = 25;
+constexpr int kLatencyMostRuns = 1000;
+constexpr double kLatencySeconds = 0.3;  // for each width
+constexpr std::size_t kLatencyImages = 16;
+constexpr std::size_t kCheckedImages = 4;
+constexpr double kTolerance = 1e-4;
+
+struct Latency {
+  double median_us = 0;
+  int runs = 0;
+};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+Latency measure_latency(Session& session, const std::vector<float>& images, std::size_t elements,
+                        int width) {
+  const std::size_t count = images.size() / elements;
+  std::vector<double> times;
+  times.reserve(kLatencyMostRuns);
+  Clock::time_point begin = Clock::now();
+  for (int run = -kLatencyWarmUp; run < kLatencyMostRuns; ++run) {
+    const auto index = static_cast<std::size_t>(run + kLatencyWarmUp) % count;
+    const auto image = std::span(images).subspan(index * elements, elements);
+    const Clock::time_point start = Clock::now();
+    session.run(image, width);
+    const double seconds = seconds_since(start);
+    if (run == 0) begin = start;
+    if (run < 0) continue;
+    times.push_back(1e6 * seconds);
+    if (run + 1 >= kLatencyLeastRuns && seconds_since(begin) > kLatencySeconds) break;
+  }
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return {*middle, static_cast<int>(times.size())};
+}
+
+std::vector<int> widths_wanted(const Arguments& arguments, int groups) {
+  std::vector<int> widths = arguments.integers("widths", 1);
+  for (const int width : widths) {
+    if (width <= groups) continue;
+    throw UsageError("--widths: the model has widths 1 to " + std::to_string(groups) + ", not " +
+                     std::to_string(width));
+  }
+  if (widths.empty()) {
+    for (int width = 1; width <= groups; ++width) widths.push_back(width);
+  }
+  std::sort(widths.begin(), widths.end());
+  widths.erase(std::unique(widths.begin(), widths.end()), widths.end());
+  return widths;
+}
+
+std::string confusion_table(const WidthScore& score, const std::vector<std::string>& names,
+                            const Console& console) {
+  const std::size_t classes = names.size();
+  std::vector<Column> columns = {{"right class \\ answer", Column::Align::kLeft}};
+  for (std::size_t answer = 0; answer < classes; ++answer)
+    columns.push_back({std::to_string(answer)});
+  columns.push_back({"right"});
+  Table table(std::move(columns));
+  for (std::size_t truth = 0; truth < classes; ++truth) {
+    std::vector<std::string> cells;
+    const std::string number = std::to_string(truth);
+    cells.push_back(names[truth] == number ? number : number + " " + names[truth]);
+    std::int64_t total = 0;
+    for (std::size_t answer = 0; answer < classes; ++answer) {
+      const std::int64_t count = score.confusion[truth * classes + answer];
+      cells.push_back(count == 0 ? "." : std::to_string(count));
+      total += count;
+    }
+    const auto right = static_cast<double>(score.confusion[truth * classes + truth]);
+    cells.push_back(total == 0 ? "-" : percent_text(right / static_cast<double>(total)));
+    table.add(std::move(cells));
+  }
+  return table.text(console.heading_begin(), console.heading_end());
+}
+
+Json confusion_json(const WidthScore& score, std::size_t classes) {
+  auto rows = Json::array();
+  for (std::size_t truth = 0; truth < classes; ++truth) {
+    const auto begin = score.confusion.begin() + static_cast<std::ptrdiff_t>(truth * classes);
+    rows.push_back(std::vector<std::int64_t>(begin, begin + static_cast<std::ptrdiff_t>(classes)));
+  }
+  return rows;
+}
+
+std::string check_table(const std::vector<LayerDifference>& layers, const Console& console) {
+  std::vector<Column> columns = {{"layer", Column::Align::kLeft}};
+  for (std::size_t width = 1; width <= layers.front().by_width.size(); ++width) {
+    columns.push_back({"width " + std::to_string(width)});
+  }
+  Table table(std::move(columns));
+  for (const LayerDifference& layer : layers) {
+    std::vector<std::string> cells = {layer.layer};
+    for (const double worst : layer.by_width) {
+      cells.push_back(scientific_text(worst) + (worst > kTolerance ? " !" : ""));
+    }
+    table.add(std::move(cells));
+  }
+  return table.text(console.heading_begin(), console.heading_end());
+}
+
+Json check_json(const std::vector<LayerDifference>& layers, bool passed) {
+  auto list = Json::array();
+  for (const LayerDifference& layer : layers) {
+    list.push_back({{"layer", layer.layer}, {"by_width", layer.by_width}});
+  }
+  return {{"tolerance", kTolerance}, {"passed", passed}, {"layers", std::move(list)}};
+}
+
+bool within_tolerance(const std::vector<LayerDifference>& layers) {
+  return std::all_of(layers.begin(), layers.end(), [](const LayerDifference& layer) {
+    return std::all_of(layer.by_width.begin(), layer.by_width.end(),
+                       [](double worst) { return worst <= kTolerance; });
+  });
+}
+
+std::vector<std::string> names_of_classes(const Model& model) {
+  std::vector<std::string> names = model.class_names();
+  for (int label = static_cast<int>(names.size()); label < model.classes(); ++label) {
+    names.push_back(std::to_string(label));
+  }
+  return names;
+}
+
+int run_evaluate(const Arguments& arguments, Console& console) {
+  const std::string& path = arguments.plain()[0];
+  const bool json = arguments.has("json");
+  const int batch = arguments.integer("batch", 1, 65536).value_or(128);
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int threads = arguments.integer("threads", 1, 1024).value_or(cores);
+  if (arguments.has("latency") && arguments.has("no-latency")) {
+    throw UsageError("--latency and --no-latency contradict each other");
+  }
+  EvaluationRequest request;
+  request.data = arguments.text("data");
+  request.format = arguments.text("format");
+  if (const auto split = arguments.text("split")) request.split = *split;
+
+  const Model model = Model::load(path);
+  const ModelFile file = load_model(path);
+  const std::vector<int> widths = widths_wanted(arguments, model.groups());
+  console.status("loading images ...", true);
+  const EvaluationData data = load_evaluation_data(file.info, model, request);
+  if (!file.info.classes.empty() && data.images.class_names() != file.info.classes) {
+    console.note("bellows evaluate: warning: the classes of " + data.images.name() +
+                 " have other names than those of the model");
+  }
+
+  EvaluationOptions options{.first_width = widths.front(),
+                            .last_width = widths.back(),
+                            .batch = batch,
+                            .threads = threads};
+  options.progress = [&](std::size_t done, std::size_t of) {
+    if (!console.status_due()) return;
+    const double share =
+        static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(of, 1));
+    console.status("evaluating " + progress_bar(share, 30) + " " +
+                   count_text(static_cast<std::int64_t>(done)) + " images");
+  };
+  std::vector<WidthScore> scores = evaluate(model, data.images, options);
+  std::erase_if(scores, [&](const WidthScore& score) {
+    return !std::binary_search(widths.begin(), widths.end(), score.width);
+  });
+
+  std::vector<WidthRow> rows;
+  for (const WidthScore& score : scores) {
+    rows.push_back({.width = score.width,
+                    .cost = model.cost(score.width),
+                    .accuracy = score.accuracy,
+                    .loss = score.loss});
+  }
+  int least_runs = std::numeric_limits<int>::max();
+  const bool with_latency = !arguments.has("no-latency");
+  if (with_latency) {
+    Session session(model, {.max_batch = 1, .threads = 1});
+    std::vector<float> images;
+    for (std::size_t i = 0; i < std::min(kLatencyImages, data.images.size()); ++i) {
+      for (const std::uint8_t pixel : data.images.image(i)) {
+        images.push_back(static_cast<float>(pixel) / 255.0F);
+      }
+    }
+    for (WidthRow& row : rows) {
+      console.status("measuring latency of width " + std::to_string(row.width) + " ...", true);
+      const Latency latency = measure_latency(session, images, model.image_elements(), row.width);
+      row.latency_us = latency.median_us;
+      least_runs = std::min(least_runs, latency.runs);
+    }
+  }
+  std::vector<LayerDifference> layers;
+  if (arguments.has("check")) {
+    console.status("comparing with the reference ...", true);
+    layers = check_layers(model, file.weights, data.images.first(kCheckedImages));
+  }
+  const bool passed = within_tolerance(layers);
+  const std::vector<std::string> names = names_of_classes(model);
+
+  if (json) {
+    Json result = {{"model", path},
+                   {"data_set", data.images.name()},
+                   {"part", data.part},
+                   {"images", data.images.size()},
+                   {"widths", width_json(rows)}};
+    if (with_latency) {
+      result["latency"] = {{"statistic", "median"},
+                           {"batch", 1},
+                           {"threads", 1},
+                           {"warm_up_runs", kLatencyWarmUp},
+                           {"least_runs", least_runs}};
+    }
+    if (arguments.has("confusion")) {
+      result["classes"] = names;
+      for (std::size_t i = 0; i < scores.size(); ++i) {
+        result["widths"][i]["confusion"] = confusion_json(scores[i], names.size());
+      }
+    }
+    if (!layers.empty()) result["check"] = check_json(layers, passed);
+    console.print(result);
+  } else {
+    console.print(path + " on " + data.images.name() + ": " +
+                  count_text(static_cast<std::int64_t>(data.images.size())) + " images, " +
+                  data.part + "\n");
+    console.print(width_table(rows, console));
+    if (with_latency) {
+      console.print("Latency: one image, one thread; median of at least " +
+                    std::to_string(least_runs) + " runs after " + std::to_string(kLatencyWarmUp) +
+                    " to warm up.");
+    }
+    if (arguments.has("confusion")) {
+      for (const WidthScore& score : scores) {
+        console.print("\nWidth " + std::to_string(score.width) + ":\n" +
+                      confusion_table(score, names, console));
+      }
+    }
+    if (!layers.empty()) {
+      console.print(
+          "\nLargest difference between oneDNN and the reference, relative to the "
+          "layer's largest value,\nin the channels that each width adds:\n" +
+          check_table(layers, console));
+    }
+  }
+  if (passed) return kDone;
+  console.note("bellows evaluate: error: a layer differs from the reference by more than " +
+               scientific_text(kTolerance));
+  return kFailed;
+}
+
+}  // namespace
+
+Verb evaluate_verb() {
+  Usage usage;
+  usage.verb = "evaluate";
+  usage.summary = "Measure accuracy, cost and latency of every width";
+  usage.arguments = "MODEL [options]";
+  usage.details =
+      "Latency is the median over single images on one thread. A data set without test images is\n"
+      "measured on the images held out from training, and the output says so. --check ends with\n"
+      "exit code 1 when a layer differs from the reference by more than 1e-4 of its largest value.";
+  usage.example =
+      "bellows evaluate runs/digits/model.safetensors --confusion\n"
+      "bellows evaluate runs/mnist/model.safetensors --data DATA/mnist --widths 1,4 --json";
+  usage.least = usage.most = 1;
+  usage.wanted = "the model file (MODEL)";
+  usage.options = {
+      {"data", "DIR", "Folder of the images; not needed for a model of the built-in digits"},
+      {"format", "F",
+       "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
+      {"split", "PART", "test (default), validation or train"},
+      {"widths", "K,..", "Only these widths"},
+      {"batch", "N", "Images computed together for the accuracy (default 128)"},
+      {"threads", "N", "Threads for the accuracy (default: one for each core)"},
+      {"confusion", "", "Print which class was taken for which"},
+      {"latency", "", "Measure the latency (the default)"},
+      {"no-latency", "", "Do not measure the latency"},
+      {"check", "", "Compare oneDNN with the reference, layer by layer, on 4 images"},
+      {"json", "", "Print one JSON object"},
+  };
+  return {usage, run_evaluate};
+}
+
+}  // namespace bellows::cli

@@ -1,0 +1,107 @@
+#include "cli/evaluation_data.h"
+
+#include <bellows/error.h>
+
+#include <array>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/numbers.h"
+#include "engine/json_value.h"
+#include "training/run_config.h"
+#include "training/trainer.h"
+
+namespace bellows::cli {
+namespace {
+
+DataConfig recorded_config(const ModelInfo& info) {
+  DataConfig config;
+  for (const auto& [key, value] : info.extra) {
+    if (key != "data") continue;
+    const ConfigValue table = read_json(value, "the model's value 'data'");
+    FieldReader reader(table, "data");
+    config.visit_fields(reader);
+    reader.finish();
+  }
+  return config;
+}
+
+// The name of the built-in generator's data set, asked of the generator.
+std::string digits_name() {
+  return make_digits({.train_images = 1, .test_images = 1, .threads = 1}, 0).name();
+}
+
+LoadOptions load_options(const DataConfig& config) {
+  LoadOptions options;
+  options.channels = config.channels;
+  options.digits = {.seed = static_cast<std::uint64_t>(config.digits.seed),
+                    .difficulty = config.digits.difficulty,
+                    .train_images = config.digits.train_images,
+                    .test_images = config.digits.test_images};
+  return options;
+}
+
+EvaluationData training_part(const DataConfig& config, const std::string& folder, bool held_out) {
+  if (held_out && config.validation <= 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the model was trained without held-out images; measure on another --split");
+  }
+  TrainingData data = load_training_data(config, folder);
+  const std::string share = percent_text(config.validation);
+  if (held_out) {
+    const std::string how = data.validation.neighbours_related()
+                                ? "the last ones"
+                                : "chosen by seed " + std::to_string(config.split_seed);
+    return {std::move(data.validation), share + " of the training images, held out, " + how};
+  }
+  return {std::move(data.training), config.validation > 0
+                                        ? "training images without the " + share + " held out"
+                                        : "training images"};
+}
+
+}  // namespace
+
+EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
+                                    const EvaluationRequest& request) {
+  constexpr std::array kSplits = {"test", "validation", "train"};
+  if (std::find(kSplits.begin(), kSplits.end(), request.split) == kSplits.end()) {
+    throw UsageError("--split: '" + request.split + "' is none of test, validation, train");
+  }
+  DataConfig config = recorded_config(info);
+  config.format = request.format.value_or("auto");
+  if (!request.data && !request.format && info.data_set == digits_name()) config.format = "digits";
+  if (config.format != "auto") {
+    try {
+      static_cast<void>(parse_format_name(config.format));
+    } catch (const Error& error) {
+      throw UsageError(std::string("--format: ") + error.what());
+    }
+  }
+  if (config.format == "digits" && request.data) {
+    throw UsageError("--data: the built-in digits are drawn, not read; leave it out");
+  }
+  if (config.format != "digits" && !request.data) {
+    throw UsageError((info.data_set.empty()
+                          ? std::string("the model does not say what it was trained on")
+                          : "the model was trained on " + info.data_set) +
+                     "; give the folder of the images with --data DIR");
+  }
+  const int channels = model.image_channels();
+  config.channels = channels == 1 || channels == 3 ? channels : 0;
+
+  const std::string folder = request.data.value_or("");
+  const DatasetFormat format =
+      config.format == "auto" ? detect_format(folder) : parse_format_name(config.format);
+  if (request.split != "test") return training_part(config, folder, request.split == "validation");
+  try {
+    return {load_dataset(format, folder, Split::kTest, load_options(config)), "test images"};
+  } catch (const Error& error) {
+    const bool may_lack = format == DatasetFormat::kSvhn || format == DatasetFormat::kFolder;
+    if (error.code() != ErrorCode::kNotFound || !may_lack) throw;
+  }
+  EvaluationData data = training_part(config, folder, true);
+  data.part += ", because there are no test images";
+  return data;
+}
+
+}  // namespace bellows::cli

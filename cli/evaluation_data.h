@@ -1,0 +1,34 @@
+// Which images a model is to be measured on.
+#pragma once
+
+#include <bellows/bellows.h>
+
+#include <optional>
+#include <string>
+
+#include "engine/model_file.h"
+#include "training/data/dataset.h"
+
+namespace bellows::cli {
+
+/// What was asked for on the command line.
+struct EvaluationRequest {
+  std::optional<std::string> data;    ///< --data
+  std::optional<std::string> format;  ///< --format
+  std::string split = "test";         ///< test, validation or train
+};
+
+struct EvaluationData {
+  Dataset images;
+  std::string part;  ///< for people: "test images", "10 % of the training images, held out ..."
+};
+
+/// Loads the images. Without a folder, what the model says about its training decides: the built-in
+/// generator needs none. The hold-out is made as the model's `extra` value "data" says (JSON of the
+/// table `data` of its configuration), else with the defaults. SVHN and PNG folders without test
+/// images give the hold-out instead, and `part` says so. Throws UsageError when a folder is missing
+/// or superfluous, Error as load_dataset does.
+EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
+                                    const EvaluationRequest& request);
+
+}  // namespace bellows::cli

@@ -1,0 +1,299 @@
+#include <bellows/bellows.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/numbers.h"
+#include "cli/verb.h"
+#include "cli/width_report.h"
+#include "training/trainer.h"
+
+namespace bellows::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kBarWidth = 24;
+
+Json position_json(const char* event, const TrainingPosition& position) {
+  return {{"event", event},
+          {"first_group", position.first_group},
+          {"last_group", position.last_group},
+          {"groups", position.groups},
+          {"epoch", position.epoch + 1},
+          {"epochs", position.epochs}};
+}
+
+Json scores_json(const std::vector<WidthScore>& scores) {
+  auto list = Json::array();
+  for (const WidthScore& score : scores) {
+    list.push_back({{"width", score.width}, {"accuracy", score.accuracy}, {"loss", score.loss}});
+  }
+  return list;
+}
+
+std::string groups_text(const TrainingPosition& position) {
+  const std::string last = std::to_string(position.last_group);
+  if (position.first_group == position.last_group) {
+    return "group " + last + " of " + std::to_string(position.groups);
+  }
+  return "groups " + std::to_string(position.first_group) + " to " + last;
+}
+
+// Shows a run: a status line on a terminal, a line an epoch, or JSON lines.
+class TrainingDisplay final : public TrainingObserver {
+ public:
+  TrainingDisplay(Console& console, bool json) : console_(console), json_(json) {}
+
+  void begin(const TrainingPosition& position, bool resumed) override {
+    if (json_) {
+      Json line = position_json("begin", position);
+      line["resumed"] = resumed;
+      line["batch"] = position.batch;
+      line["batches"] = position.batches;
+      console_.print(line);
+    } else if (resumed) {
+      console_.print("resumed: " + groups_text(position) + ", after " +
+                     std::to_string(position.epoch) + " epochs and " +
+                     std::to_string(position.batch) + " batches");
+    }
+  }
+
+  void batch(const TrainingProgress& progress) override {
+    if (json_ || !console_.status_due()) return;
+    const TrainingPosition& at = progress.position;
+    const double done = at.epoch + static_cast<double>(at.batch) /
+                                       static_cast<double>(std::max<std::int64_t>(at.batches, 1));
+    console_.status(groups_text(at) + ", epoch " + std::to_string(at.epoch + 1) + " of " +
+                    std::to_string(at.epochs) + " " +
+                    progress_bar(done / std::max(at.epochs, 1), kBarWidth) + " " +
+                    figures(progress));
+  }
+
+  void epoch(const EpochReport& report) override {
+    const TrainingPosition& at = report.training.position;
+    if (json_) {
+      Json line = position_json("epoch", at);
+      line["loss"] = report.training.loss;
+      line["accuracy"] = report.training.accuracy;
+      line["learning_rate"] = report.training.learning_rate;
+      line["images_per_second"] = report.training.images_per_second;
+      line["starved_seconds"] = report.training.starved_seconds;
+      line["seconds"] = report.seconds;
+      line["seconds_left"] = report.training.seconds_left;
+      line["validation"] = scores_json(report.validation);
+      console_.print(line);
+      return;
+    }
+    std::string line = groups_text(at) + ", epoch " + std::to_string(at.epoch + 1) + " of " +
+                       std::to_string(at.epochs) + ": " + figures(report.training);
+    for (const WidthScore& score : report.validation) {
+      line += score.width == report.validation.front().width ? "; validation " : ", ";
+      line += percent_text(score.accuracy);
+      if (report.validation.size() > 1) line += " at width " + std::to_string(score.width);
+    }
+    console_.print(line);
+  }
+
+  void checkpoint(const std::filesystem::path& path) override {
+    if (json_) console_.print(Json{{"event", "checkpoint"}, {"path", path.string()}});
+  }
+
+  void group(const TrainingPosition& position, const std::filesystem::path& model) override {
+    if (!json_) return;
+    Json line = position_json("group", position);
+    line["model"] = model.string();
+    console_.print(line);
+  }
+
+  bool should_stop() override {
+    if (!InterruptWatch::interrupted()) return false;
+    if (!told_) console_.note("stopping: saving a checkpoint (Ctrl-C again ends at once)");
+    told_ = true;
+    return true;
+  }
+
+ private:
+  static std::string figures(const TrainingProgress& progress) {
+    return "loss " + fixed_text(progress.loss, 4) + ", accuracy " +
+           percent_text(progress.accuracy) + ", " +
+           count_text(static_cast<std::int64_t>(progress.images_per_second)) + " images/s, " +
+           duration_text(progress.seconds_left) + " left";
+  }
+
+  Console& console_;
+  bool json_;
+  bool told_ = false;
+};
+
+// The configuration with what the command line changes, checked again as a whole.
+RunConfig configure(const Arguments& arguments) {
+  RunConfig config = read_run_config(arguments.plain()[0]);
+  TrainingConfig& training = config.training;
+  bool changed = false;
+  const auto change = [&](const char* option, int minimum, int maximum, int& value) {
+    const auto given = arguments.integer(option, minimum, maximum);
+    if (!given) return;
+    value = *given;
+    changed = true;
+  };
+  change("threads", 1, 1024, training.threads);
+  change("seed", 0, std::numeric_limits<int>::max(), training.seed);
+  change("batch-size", 1, 65536, training.batch_size);
+  if (const auto epochs = arguments.integers("epochs", 1); !epochs.empty()) {
+    training.epochs = epochs;
+    changed = true;
+  }
+  if (!changed) return config;
+  try {
+    return read_run_config(config.write());
+  } catch (const Error& error) {
+    std::string message = error.what();
+    // What was written for checking has no place of its own.
+    if (message.starts_with(": ")) message.erase(0, 2);
+    throw UsageError("with the options given: " + message);
+  }
+}
+
+std::string data_folder(const Arguments& arguments, const DataConfig& config) {
+  const auto given = arguments.text("data");
+  if (config.format == "digits") {
+    if (given) {
+      throw UsageError("--data: this run draws its digits and reads no images; leave it out");
+    }
+    return "";
+  }
+  const std::string folder = given.value_or(config.path);
+  if (folder.empty()) {
+    throw UsageError("'" + arguments.plain()[0] + "' names no images (format '" + config.format +
+                     "'); give their folder with --data DIR or with the key 'data.path'");
+  }
+  return folder;
+}
+
+std::string headline(const RunConfig& config, const TrainingData& data) {
+  const std::size_t test = data.test ? data.test->size() : 0;
+  const auto count = [](std::size_t images) {
+    return count_text(static_cast<std::int64_t>(images));
+  };
+  return config.name + ": " + std::to_string(config.network.groups()) + " groups, schedule " +
+         config.training.schedule + "; " + data.training.name() + " " +
+         data.training.shape().text() + ": " + count(data.training.size()) + " training, " +
+         count(data.validation.size()) + " validation, " + count(test) + " test images";
+}
+
+std::string resume_command(const Arguments& arguments) {
+  std::vector<std::string> words = {"bellows", "train"};
+  for (const std::string& word : arguments.typed()) {
+    if (word != "--overwrite" && word != "--resume") words.push_back(word);
+  }
+  words.emplace_back("--resume");
+  return shell_line(words);
+}
+
+void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) {
+  const Model model = Model::load(outcome.model.string());
+  std::vector<WidthRow> rows;
+  for (int width = 1; width <= model.groups(); ++width) {
+    WidthRow row{.width = width, .cost = model.cost(width)};
+    const auto index = static_cast<std::size_t>(width - 1);
+    if (index < outcome.validation.size()) {
+      row.validation_accuracy = outcome.validation[index].accuracy;
+    }
+    if (index < outcome.test.size()) row.test_accuracy = outcome.test[index].accuracy;
+    rows.push_back(row);
+  }
+  if (json) {
+    console.print(Json{{"event", "finished"},
+                       {"model", outcome.model.string()},
+                       {"seconds", outcome.seconds},
+                       {"widths", width_json(rows)}});
+    return;
+  }
+  console.print("\n" + width_table(rows, console));
+  console.print("The model is " + outcome.model.string() + " (" + duration_text(outcome.seconds) +
+                ").");
+}
+
+int run_train(const Arguments& arguments, Console& console) {
+  const auto folder = arguments.text("out");
+  if (!folder || folder->empty()) {
+    throw UsageError("missing --out DIR, the folder for the model; see bellows train --help");
+  }
+  if (arguments.has("resume") && arguments.has("overwrite")) {
+    throw UsageError("--resume goes on with a run and --overwrite begins anew; give one of them");
+  }
+  const bool json = arguments.has("json");
+  const RunConfig config = configure(arguments);
+  const std::string data_path = data_folder(arguments, config.data);
+  console.status("loading images ...", true);
+  const TrainingData data = load_training_data(config.data, data_path);
+  if (json) {
+    console.print(Json{{"event", "data"},
+                       {"name", config.name},
+                       {"data_set", data.training.name()},
+                       {"training_images", data.training.size()},
+                       {"validation_images", data.validation.size()},
+                       {"test_images", data.test ? data.test->size() : 0}});
+  } else {
+    console.print(headline(config, data));
+  }
+
+  TrainerOptions options;
+  options.folder = *folder;
+  if (const auto base = arguments.text("extend")) options.extend = *base;
+  options.resume = arguments.has("resume");
+  options.overwrite = arguments.has("overwrite");
+  options.created_with = std::string("bellows ") + version();
+
+  TrainingDisplay display(console, json);
+  const InterruptWatch watch;
+  const TrainingOutcome outcome = train(config, data, options, display);
+  console.clear_status();
+  if (outcome.finished) {
+    print_outcome(outcome, json, console);
+    return kDone;
+  }
+  const std::string command = resume_command(arguments);
+  if (json) {
+    console.print(Json{{"event", "stopped"}, {"seconds", outcome.seconds}, {"resume", command}});
+  } else {
+    console.print("stopped; go on with:\n  " + command);
+  }
+  return kFailed;
+}
+
+}  // namespace
+
+Verb train_verb() {
+  Usage usage;
+  usage.verb = "train";
+  usage.summary = "Train a network group by group";
+  usage.arguments = "CONFIG.toml --out DIR [options]";
+  usage.details =
+      "Writes DIR/model.safetensors, after each group anew, and DIR/log.jsonl. Ctrl-C saves a\n"
+      "checkpoint, says how to go on, and ends with exit code 1; a second one ends at once.";
+  usage.example =
+      "bellows train configs/digits/lenet.toml --out runs/digits\n"
+      "bellows train configs/mnist/lenet.toml --data DATA/mnist --out runs/mnist";
+  usage.least = usage.most = 1;
+  usage.wanted = "the configuration file (CONFIG.toml)";
+  usage.options = {
+      {"data", "DIR", "Folder of the images; not needed for the built-in digits"},
+      {"out", "DIR", "Folder for model, log and checkpoint"},
+      {"resume", "", "Go on from the checkpoint in the folder"},
+      {"overwrite", "", "Begin anew in a folder that holds a run"},
+      {"extend", "MODEL", "Keep the groups of this model and train those that follow"},
+      {"threads", "N", "Threads that compute (default: as configured, else one for each core)"},
+      {"epochs", "N,..", "Epochs of every group, or one number for each group"},
+      {"seed", "N", "Seed of weights, order and augmentation"},
+      {"batch-size", "N", "Images to an update"},
+      {"json", "", "Print JSON lines"},
+  };
+  return {usage, run_train};
+}
+
+}  // namespace bellows::cli

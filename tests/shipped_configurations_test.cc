@@ -1,0 +1,75 @@
+// oneDNN falls back to reference code, about a thousand times slower, for shapes it does not like.
+// No network that is shipped may contain such a primitive, running or learning.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/plan.h"
+#include "engine/threads.h"
+#include "training/learning_plan_onednn.h"
+#include "training/run_config.h"
+
+namespace bellows {
+namespace {
+
+using ::testing::IsEmpty;
+
+std::vector<std::filesystem::path> shipped_runs() {
+  std::vector<std::filesystem::path> files;
+  const auto folder = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".toml" && entry.path().parent_path().filename() != "devices") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string name_of(const ::testing::TestParamInfo<std::filesystem::path>& info) {
+  std::string name =
+      info.param.parent_path().filename().string() + "_" + info.param.stem().string();
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+class ShippedConfiguration : public ::testing::TestWithParam<std::filesystem::path> {
+ protected:
+  [[nodiscard]] const Network& network() const { return run_.network; }
+
+ private:
+  RunConfig run_ = read_run_config(GetParam());
+};
+
+TEST_P(ShippedConfiguration, RunsWithoutReferenceCode) {
+  const WeightSet weights(network(), network().groups());
+  for (const int threads : {1, 2}) {
+    const ThreadCount thread_count(threads);
+    // As a model packs them: once for a single image, shared by the other batch sizes.
+    PackedWeights packed;
+    for (const int batch : {1, 64}) {
+      const Plan plan =
+          build_plan(network(), &weights, packed, {.batch = batch, .groups = network().groups()});
+      EXPECT_THAT(plan.reference_steps(), IsEmpty()) << "batch " << batch << ", threads " << threads;
+    }
+  }
+}
+
+TEST_P(ShippedConfiguration, LearnsWithoutReferenceCode) {
+  WeightSet weights(network(), network().groups());
+  WeightSet gradients(network(), network().groups());
+  for (int group = 1; group <= network().groups(); ++group) {
+    const LearningPlan plan(network(), weights, gradients,
+                            {.trainable = {group, group}, .batch = 32, .threads = 2});
+    EXPECT_THAT(plan.reference_steps(), IsEmpty()) << "group " << group;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ShippedConfiguration, ::testing::ValuesIn(shipped_runs()), name_of);
+
+}  // namespace
+}  // namespace bellows

@@ -1,0 +1,588 @@
+#include "training/trainer.h"
+
+#include <bellows/error.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <memory>
+#include <utility>
+
+#include "engine/model_file.h"
+#include "engine/model_state.h"
+#include "engine/sha256.h"
+#include "training/checkpoint.h"
+#include "training/data/loader.h"
+#include "training/data/normalisation.h"
+#include "training/data/split.h"
+#include "training/initialise.h"
+#include "training/learning_plan_onednn.h"
+#include "training/learning_rate.h"
+#include "training/optimiser.h"
+
+namespace bellows {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kModelName = "model.safetensors";
+constexpr const char* kCheckpointName = "checkpoint";
+constexpr const char* kLogName = "log.jsonl";
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+[[noreturn]] void refuse(const std::string& problem) {
+  throw Error(ErrorCode::kInvalidArgument, problem);
+}
+
+// What decides the bits of a run, as text: the configuration without paths, expectations, and what
+// only says how it is run.
+std::string identity(const RunConfig& config) {
+  ConfigValue written = config.write();
+  const auto drop = [](ConfigValue& table, std::initializer_list<const char*> keys) {
+    auto& members = std::get<ConfigValue::Table>(table.data());
+    std::erase_if(members, [&](const auto& member) {
+      return std::ranges::any_of(keys, [&](const char* key) { return member.first == key; });
+    });
+  };
+  drop(written, {"expected"});
+  for (auto& [key, value] : std::get<ConfigValue::Table>(written.data())) {
+    if (key == "data") drop(value, {"path", "format"});
+    if (key == "training") drop(value, {"threads", "checkpoint_every"});
+  }
+  return written.to_json();
+}
+
+std::string fingerprint(const Dataset& data) {
+  Sha256 digest;
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    digest.update(data.image(i));
+    const auto label = static_cast<std::uint8_t>(data.label(i));
+    digest.update(std::span(&label, 1));
+  }
+  return data.name() + ", " + std::to_string(data.size()) + " images, " + digest.hex();
+}
+
+// Append-only JSON lines. A run without its log is still a run: failures to write are not fatal,
+// they show at the next checkpoint.
+class Log {
+ public:
+  explicit Log(const std::filesystem::path& path, bool fresh)
+      : file_(path, fresh ? std::ios::trunc : std::ios::app) {}
+
+  void line(const char* event, ConfigValue::Table members) {
+    members.insert(members.begin(), {"event", ConfigValue(std::string(event))});
+    file_ << ConfigValue(std::move(members)).to_json() << '\n' << std::flush;
+  }
+
+ private:
+  std::ofstream file_;
+};
+
+ConfigValue number(double value) { return ConfigValue(value); }
+ConfigValue number(int value) { return ConfigValue(std::int64_t{value}); }
+
+ConfigValue scores_value(const std::vector<WidthScore>& scores) {
+  ConfigValue::Array array;
+  for (const WidthScore& score : scores) {
+    array.emplace_back(ConfigValue::Table{{"width", number(score.width)},
+                                          {"accuracy", number(score.accuracy)},
+                                          {"loss", number(score.loss)}});
+  }
+  return ConfigValue(std::move(array));
+}
+
+// One call of train(): the state shared by its steps.
+class Run {
+ public:
+  Run(const RunConfig& config, const TrainingData& data, const TrainerOptions& options,
+      TrainingObserver& observer)
+      : config_(config), data_(data), options_(options), observer_(observer) {
+    const int wanted = config.training.threads;
+    threads_ = wanted > 0 ? wanted : omp_get_num_procs();
+    check_data();
+    open_folder();
+    log_ = std::make_unique<Log>(options.folder / kLogName, /*fresh=*/!checkpoint_.has_value());
+    load_base();
+    prepare_state();
+  }
+
+  TrainingOutcome go();
+
+ private:
+  void check_data() const;
+  void open_folder();
+  void load_base();
+  void prepare_state();
+  [[nodiscard]] ModelInfo info(int groups) const;
+  [[nodiscard]] Model model_of(int groups) const;
+  bool train_step(GroupRange range);
+  void save(GroupRange range, const Optimiser& optimiser, const TrainingPosition& next,
+            double epoch_loss, double epoch_correct);
+  void restore(Optimiser& optimiser);
+  [[nodiscard]] double step_work(GroupRange range) const;
+  [[nodiscard]] double seconds_left(const TrainingPosition& position) const;
+
+  [[nodiscard]] std::filesystem::path model_path() const { return options_.folder / kModelName; }
+  [[nodiscard]] std::filesystem::path checkpoint_path() const {
+    return options_.folder / kCheckpointName;
+  }
+  [[nodiscard]] int groups() const { return config_.network.groups(); }
+  [[nodiscard]] GroupRange range_from(int first) const {
+    return {first, config_.training.joint() ? groups() : first};
+  }
+
+  const RunConfig& config_;
+  const TrainingData& data_;
+  const TrainerOptions& options_;
+  TrainingObserver& observer_;
+  int threads_ = 1;
+  int base_groups_ = 0;
+  std::optional<Checkpoint> checkpoint_;
+  std::unique_ptr<Log> log_;
+  CheckpointState state_;
+  WeightSet weights_;
+  Normalisation normalisation_;
+  std::vector<double> validation_;  // accuracy of the widths finished so far
+  double seconds_before_ = 0;       // of earlier calls
+  Clock::time_point start_ = Clock::now();
+  double work_done_ = 0;  // multiply-accumulates of this call, for the estimate
+};
+
+void Run::check_data() const {
+  const MapShape& input = config_.network.input();
+  const ImageShape& shape = data_.training.shape();
+  if (shape.channels != input.channels_of(1) || shape.height != input.height ||
+      shape.width != input.width) {
+    refuse("key 'network.input' is [" + std::to_string(input.channels_of(1)) + ", " +
+           std::to_string(input.height) + ", " + std::to_string(input.width) + "], the images of " +
+           data_.training.name() + " are [" + std::to_string(shape.channels) + ", " +
+           std::to_string(shape.height) + ", " + std::to_string(shape.width) + "]");
+  }
+  if (data_.training.classes() != config_.network.classes()) {
+    refuse("key 'network.classes' is " + std::to_string(config_.network.classes()) + ", " +
+           data_.training.name() + " has " + std::to_string(data_.training.classes()) + " classes");
+  }
+  if (data_.training.size() < static_cast<std::size_t>(config_.training.batch_size)) {
+    refuse("key 'training.batch_size' is " + std::to_string(config_.training.batch_size) +
+           ", there are only " + std::to_string(data_.training.size()) + " training images");
+  }
+}
+
+void Run::open_folder() {
+  std::error_code failed;
+  std::filesystem::create_directories(options_.folder, failed);
+  if (failed || !std::filesystem::is_directory(options_.folder)) {
+    throw Error(ErrorCode::kIoError, "cannot make the folder '" + options_.folder.string() +
+                                         "': " + failed.message() + "; choose another");
+  }
+  const bool has_checkpoint = std::filesystem::exists(checkpoint_path());
+  const bool has_model = std::filesystem::exists(model_path());
+  if (options_.resume) {
+    if (has_checkpoint) {
+      checkpoint_ = load_checkpoint(checkpoint_path());
+      return;
+    }
+    if (has_model) refuse("the run in '" + options_.folder.string() + "' is finished already");
+  } else if ((has_checkpoint || has_model) && !options_.overwrite) {
+    refuse("the folder '" + options_.folder.string() +
+           "' holds a run; resume it, overwrite it, or choose another folder");
+  }
+}
+
+void Run::load_base() {
+  if (!options_.extend) return;
+  ModelFile base = load_model(*options_.extend);
+  base_groups_ = base.network.groups();
+  if (base_groups_ >= groups()) {
+    refuse("the model '" + options_.extend->string() + "' has " + std::to_string(base_groups_) +
+           " groups, the configuration " + std::to_string(groups()) +
+           "; extending needs a configuration with more");
+  }
+  if (config_.network.first_groups(base_groups_).write().to_json() !=
+      base.network.write().to_json()) {
+    refuse("the model '" + options_.extend->string() + "' is not the first " +
+           std::to_string(base_groups_) + " groups of the configured network");
+  }
+  if (base.info.classes != data_.training.class_names()) {
+    refuse("the model '" + options_.extend->string() + "' was trained on other classes than " +
+           data_.training.name());
+  }
+  Sha256 digest;
+  for (const GroupFacts& group : base.facts.groups) digest.update(group.sha256);
+  state_.base = digest.hex();
+  weights_ = std::move(base.weights);
+  // The frozen groups have learned with this normalisation; new ones must live with it.
+  normalisation_.mean.assign(base.info.mean.begin(), base.info.mean.end());
+  normalisation_.stddev.assign(base.info.stddev.begin(), base.info.stddev.end());
+  validation_ = base.info.validation_accuracy;
+  validation_.resize(static_cast<std::size_t>(base_groups_));
+}
+
+void Run::prepare_state() {
+  state_.config = identity(config_);
+  state_.data = fingerprint(data_.training);
+  state_.threads = threads_;
+  if (normalisation_.mean.empty()) normalisation_ = compute_normalisation(data_.training);
+  state_.mean.assign(normalisation_.mean.begin(), normalisation_.mean.end());
+  state_.stddev.assign(normalisation_.stddev.begin(), normalisation_.stddev.end());
+  state_.first_group = base_groups_ + 1;
+  if (!checkpoint_) return;
+
+  const CheckpointState& found = checkpoint_->state;
+  const std::string place = "the checkpoint in '" + options_.folder.string() + "' is of another ";
+  if (found.config != state_.config) refuse(place + "configuration; choose another folder");
+  if (found.data != state_.data) {
+    refuse(place + "data set (" + found.data.substr(0, found.data.rfind(',')) + ")");
+  }
+  if (found.base != state_.base) refuse(place + "base model");
+  if (found.threads != threads_) {
+    refuse("the checkpoint in '" + options_.folder.string() + "' was made with " +
+           std::to_string(found.threads) + " threads, now there are " + std::to_string(threads_) +
+           "; resume with --threads " + std::to_string(found.threads) + " for the same bits");
+  }
+  for (int group = weights_.groups() + 1; group <= found.last_group; ++group) {
+    weights_.add_group(config_.network);
+    const std::span<float> values = weights_.group_values(group);
+    std::ranges::copy(checkpoint_->array("weights.group." + std::to_string(group), values.size()),
+                      values.begin());
+  }
+  validation_ = found.validation;
+  seconds_before_ = found.seconds;
+  state_.first_group = found.first_group;
+}
+
+ModelInfo Run::info(int groups) const {
+  ModelInfo info;
+  info.classes = data_.training.class_names();
+  info.mean = state_.mean;
+  info.stddev = state_.stddev;
+  info.data_set = data_.training.name();
+  info.seed = config_.training.seed;
+  info.schedule = options_.extend ? "extend" : config_.training.schedule;
+  for (int group = base_groups_ + 1; group <= groups; ++group) {
+    if (config_.training.joint() && group > base_groups_ + 1) break;
+    info.epochs +=
+        (info.epochs.empty() ? "" : ", ") + std::to_string(config_.training.epochs_of(group));
+  }
+  info.created_with = options_.created_with;
+  if (validation_.size() == static_cast<std::size_t>(groups))
+    info.validation_accuracy = validation_;
+  info.extra.emplace_back("configuration", config_.name);
+  info.extra.emplace_back("training_images", std::to_string(data_.training.size()));
+  return info;
+}
+
+Model Run::model_of(int groups) const {
+  return internal::make_model(std::make_shared<internal::ModelState>(
+      config_.network.first_groups(groups), info(groups), weights_));
+}
+
+// Multiply-accumulates of one image's forward and backward pass, as DESIGN counts them: frozen
+// groups need no gradient. For the estimate of the time left only.
+double Run::step_work(GroupRange range) const {
+  double work = 0;
+  for (int group = 1; group <= range.last; ++group) {
+    work += static_cast<double>(config_.network.macs(group)) * (group < range.first ? 1 : 3);
+  }
+  return work;
+}
+
+double Run::seconds_left(const TrainingPosition& position) const {
+  if (work_done_ <= 0) return 0;
+  const auto epoch_images = static_cast<double>(position.batches);
+  double work = 0;
+  for (int first = position.first_group; first <= groups();) {
+    const GroupRange range = range_from(first);
+    double epochs = config_.training.epochs_of(first);
+    if (first == position.first_group) {
+      epochs -= position.epoch + static_cast<double>(position.batch) / epoch_images;
+    }
+    work += epochs * epoch_images * step_work(range);
+    first = range.last + 1;
+  }
+  return work / work_done_ * seconds_since(start_);
+}
+
+void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosition& next,
+               double epoch_loss, double epoch_correct) {
+  Checkpoint checkpoint{.state = state_, .arrays = {}};
+  checkpoint.state.first_group = range.first;
+  checkpoint.state.last_group = range.last;
+  checkpoint.state.epoch = next.epoch;
+  checkpoint.state.batch = static_cast<int>(next.batch);
+  checkpoint.state.updates = static_cast<int>(optimiser.updates());
+  checkpoint.state.seconds = seconds_before_ + seconds_since(start_);
+  checkpoint.state.epoch_loss = epoch_loss;
+  checkpoint.state.epoch_correct = epoch_correct;
+  checkpoint.state.validation = validation_;
+  for (int group = base_groups_ + 1; group <= range.last; ++group) {
+    const std::span<const float> values = std::as_const(weights_).group_values(group);
+    checkpoint.arrays.push_back(
+        {"weights.group." + std::to_string(group), {values.begin(), values.end()}});
+  }
+  for (const Optimiser::StateArray& array : const_cast<Optimiser&>(optimiser).state()) {
+    checkpoint.arrays.push_back(
+        {"optimiser." + array.name, {array.values.begin(), array.values.end()}});
+  }
+  save_checkpoint(checkpoint_path(), checkpoint);
+  observer_.checkpoint(checkpoint_path());
+}
+
+void Run::restore(Optimiser& optimiser) {
+  for (Optimiser::StateArray& array : optimiser.state()) {
+    std::ranges::copy(checkpoint_->array("optimiser." + array.name, array.values.size()),
+                      array.values.begin());
+  }
+  optimiser.set_updates(checkpoint_->state.updates);
+}
+
+// Trains the groups of `range`; false when the observer stopped it (a checkpoint is saved then).
+bool Run::train_step(GroupRange range) {
+  const TrainingConfig& training = config_.training;
+  const bool resumed = checkpoint_ && checkpoint_->state.first_group == range.first;
+  for (int group = weights_.groups() + 1; group <= range.last; ++group) {
+    weights_.add_group(config_.network);
+    for (const ParameterKey& key : config_.network.parameters(group)) {
+      initialise(key.spec,
+                 config_.network.nodes()[static_cast<std::size_t>(key.node)].layer->kind(),
+                 config_.network.parameter_name(key), static_cast<std::uint64_t>(training.seed),
+                 weights_.values(key));
+    }
+  }
+
+  // Only the trainable groups' blocks are handed to the optimiser: the others are frozen by
+  // construction.
+  WeightSet gradients(config_.network, range.last);
+  std::vector<ParameterBlock> blocks;
+  std::vector<std::span<float>> gradient_spans;
+  for (int group = range.first; group <= range.last; ++group) {
+    for (const ParameterKey& key : config_.network.parameters(group)) {
+      if (!key.spec.learned()) continue;
+      gradient_spans.push_back(gradients.values(key));
+      blocks.push_back({config_.network.parameter_name(key), weights_.values(key),
+                        gradients.values(key), key.spec.decays()});
+    }
+  }
+  Optimiser optimiser(training.optimiser, std::move(blocks));
+  // Batches and dropout of every step are drawn anew, and differently for every group.
+  const auto step_seed = static_cast<std::uint64_t>(training.seed) * 1000003U +
+                         static_cast<std::uint64_t>(range.first);
+  LearningPlan plan(config_.network, weights_, gradients,
+                    {.trainable = range,
+                     .batch = training.batch_size,
+                     .threads = threads_,
+                     .label_smoothing = training.label_smoothing,
+                     .seed = step_seed});
+  BatchLoader loader(data_.training, {.batch_size = training.batch_size,
+                                      .seed = step_seed,
+                                      .shuffle = true,
+                                      .drop_last = true,
+                                      .augmentation = config_.data.augmentation,
+                                      .normalisation = normalisation_});
+
+  TrainingPosition position{.first_group = range.first,
+                            .last_group = range.last,
+                            .groups = groups(),
+                            .epochs = training.epochs_of(range.first),
+                            .batches = static_cast<std::int64_t>(loader.batches_per_epoch())};
+  double epoch_loss = 0;
+  double epoch_correct = 0;
+  if (resumed) {
+    restore(optimiser);
+    position.epoch = checkpoint_->state.epoch;
+    position.batch = checkpoint_->state.batch;
+    epoch_loss = checkpoint_->state.epoch_loss;
+    epoch_correct = checkpoint_->state.epoch_correct;
+    if (position.epoch < position.epochs) {
+      loader.seek(static_cast<std::uint64_t>(position.epoch),
+                  static_cast<std::uint64_t>(position.batch));
+    }
+  }
+  observer_.begin(position, resumed);
+  log_->line("begin", {{"first_group", number(range.first)},
+                       {"last_group", number(range.last)},
+                       {"epoch", number(position.epoch)},
+                       {"batch", number(static_cast<int>(position.batch))},
+                       {"threads", number(threads_)}});
+
+  std::int64_t since_checkpoint = 0;
+  for (; position.epoch < position.epochs; ++position.epoch, position.batch = 0) {
+    const Clock::time_point epoch_start = Clock::now();
+    std::int64_t batches_now = 0;
+    TrainingProgress progress;
+    while (position.batch < position.batches) {
+      const Batch batch = loader.next();
+      const std::int64_t step = position.epoch * position.batches + position.batch;
+      const WidthLoss widest =
+          plan.forward(batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step))
+              .back();
+      if (!std::isfinite(widest.loss)) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "the loss of width " + std::to_string(widest.width) +
+                        " is no longer finite in " + "epoch " + std::to_string(position.epoch + 1) +
+                        ", batch " + std::to_string(position.batch + 1) +
+                        "; lower 'training.optimiser.learning_rate' or set "
+                        "'training.gradient_clip'");
+      }
+      plan.backward();
+      if (training.gradient_clip > 0) clip_gradients(gradient_spans, training.gradient_clip);
+      const double rate =
+          learning_rate(training.learning_rate_schedule, training.optimiser.learning_rate, step,
+                        position.batches, position.epochs);
+      optimiser.step(rate);
+      epoch_loss += widest.loss;
+      epoch_correct += widest.correct;
+      ++position.batch;
+      ++batches_now;
+      ++since_checkpoint;
+      work_done_ += step_work(range);
+
+      const auto done = static_cast<double>(position.batch);
+      progress.position = position;
+      progress.loss = epoch_loss / done;
+      progress.accuracy = epoch_correct / (done * training.batch_size);
+      progress.learning_rate = rate;
+      progress.images_per_second = static_cast<double>(batches_now) * training.batch_size /
+                                   std::max(1e-9, seconds_since(epoch_start));
+      progress.seconds_left = seconds_left(position);
+      progress.starved_seconds = loader.starved_seconds();
+      observer_.batch(progress);
+
+      const bool stop = observer_.should_stop();
+      const bool due =
+          training.checkpoint_every > 0 && since_checkpoint >= training.checkpoint_every;
+      if (stop || due) {
+        save(range, optimiser, position, epoch_loss, epoch_correct);
+        since_checkpoint = 0;
+      }
+      if (stop) {
+        log_->line("stopped", {{"epoch", number(position.epoch)},
+                               {"batch", number(static_cast<int>(position.batch))}});
+        return false;
+      }
+    }
+    EpochReport report;
+    report.training = progress;
+    report.training.position = position;
+    if (!data_.validation.empty()) {
+      report.validation =
+          evaluate(model_of(range.last), data_.validation,
+                   {.first_width = range.first, .last_width = range.last, .threads = threads_});
+    }
+    report.seconds = seconds_since(epoch_start);
+    log_->line("epoch", {{"first_group", number(range.first)},
+                         {"last_group", number(range.last)},
+                         {"epoch", number(position.epoch + 1)},
+                         {"loss", number(progress.loss)},
+                         {"accuracy", number(progress.accuracy)},
+                         {"learning_rate", number(progress.learning_rate)},
+                         {"images_per_second", number(progress.images_per_second)},
+                         {"starved_seconds", number(progress.starved_seconds)},
+                         {"seconds", number(report.seconds)},
+                         {"validation", scores_value(report.validation)}});
+    observer_.epoch(report);
+    if (position.epoch + 1 == position.epochs) {
+      for (const WidthScore& score : report.validation) {
+        validation_.resize(static_cast<std::size_t>(score.width));
+        validation_.back() = score.accuracy;
+      }
+    }
+    epoch_loss = 0;
+    epoch_correct = 0;
+  }
+  save_model(model_path(), config_.network.first_groups(range.last), weights_, info(range.last));
+  if (range.last < groups()) {
+    // The next step begins from a checkpoint too, so that the folder can always be resumed.
+    TrainingPosition end = position;
+    end.batch = 0;
+    save(range, optimiser, end, 0, 0);
+  }
+  log_->line("group", {{"first_group", number(range.first)}, {"last_group", number(range.last)}});
+  observer_.group(position, model_path());
+  checkpoint_.reset();
+  return true;
+}
+
+TrainingOutcome Run::go() {
+  TrainingOutcome outcome;
+  outcome.model = model_path();
+  for (int first = state_.first_group; first <= groups();) {
+    const GroupRange range = range_from(first);
+    if (!train_step(range)) {
+      outcome.seconds = seconds_since(start_);
+      return outcome;
+    }
+    first = range.last + 1;
+  }
+  const Model model = model_of(groups());
+  ModelInfo about = info(groups());
+  if (!data_.validation.empty()) {
+    outcome.validation = evaluate(model, data_.validation, {.threads = threads_});
+    about.validation_accuracy.clear();
+    for (const WidthScore& score : outcome.validation) {
+      about.validation_accuracy.push_back(score.accuracy);
+    }
+  }
+  if (data_.test && !data_.test->empty()) {
+    outcome.test = evaluate(model, *data_.test, {.threads = threads_});
+    for (const WidthScore& score : outcome.test) about.test_accuracy.push_back(score.accuracy);
+  }
+  save_model(model_path(), config_.network, weights_, about);
+  std::error_code ignored;
+  std::filesystem::remove(checkpoint_path(), ignored);
+  outcome.finished = true;
+  outcome.seconds = seconds_since(start_);
+  log_->line("finished", {{"seconds", number(seconds_before_ + outcome.seconds)},
+                          {"validation", scores_value(outcome.validation)},
+                          {"test", scores_value(outcome.test)}});
+  return outcome;
+}
+
+}  // namespace
+
+TrainingData load_training_data(const DataConfig& config, const std::filesystem::path& path) {
+  const std::filesystem::path place = path.empty() ? std::filesystem::path(config.path) : path;
+  LoadOptions options;
+  options.channels = config.channels;
+  options.digits = {.seed = static_cast<std::uint64_t>(config.digits.seed),
+                    .difficulty = config.digits.difficulty,
+                    .train_images = config.digits.train_images,
+                    .test_images = config.digits.test_images};
+  if (place.empty() && config.format != "digits") {
+    refuse("the configuration names no data: give --data FOLDER or key 'data.path'");
+  }
+  const DatasetFormat format =
+      config.format == "auto" ? detect_format(place) : parse_format_name(config.format);
+  TrainingData data;
+  const Dataset all = load_dataset(format, place, Split::kTrain, options);
+  if (config.validation > 0) {
+    const HoldOut parts = hold_out(all, {.fraction = config.validation,
+                                         .seed = static_cast<std::uint64_t>(config.split_seed)});
+    data.training = all.subset(parts.kept);
+    data.validation = all.subset(parts.held_out);
+  } else {
+    data.training = all;
+  }
+  if (config.train_limit > 0) {
+    data.training = data.training.first(static_cast<std::size_t>(config.train_limit));
+  }
+  try {
+    data.test = load_dataset(format, place, Split::kTest, options);
+  } catch (const Error& error) {
+    // Some public parts (and folders of one's own) have no test images; that is no failure.
+    if (error.code() != ErrorCode::kNotFound) throw;
+  }
+  return data;
+}
+
+TrainingOutcome train(const RunConfig& config, const TrainingData& data,
+                      const TrainerOptions& options, TrainingObserver& observer) {
+  return Run(config, data, options, observer).go();
+}
+
+}  // namespace bellows

@@ -1,0 +1,105 @@
+// Trains a network group by group (or all widths at once), with checkpoints.
+//
+// A run lives in a folder:
+//   model.safetensors  the groups finished so far; written after each group
+//   checkpoint         everything needed to go on to the same bits; gone once the run is finished
+//   log.jsonl          one JSON object a line: what happened, with numbers
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/data/dataset.h"
+#include "training/evaluator.h"
+#include "training/run_config.h"
+
+namespace bellows {
+
+/// The images of a run.
+struct TrainingData {
+  Dataset training;             ///< without the held-out ones
+  Dataset validation;           ///< held out by seed
+  std::optional<Dataset> test;  ///< where the data set has one; only for the final figures
+};
+
+/// Loads what `config` names and holds the validation images out. `path` replaces the configured
+/// one unless empty. Throws Error as load_dataset and hold_out do.
+TrainingData load_training_data(const DataConfig& config, const std::filesystem::path& path);
+
+/// Where a run stands.
+struct TrainingPosition {
+  int first_group = 1;  ///< groups trained now: first_group..last_group (equal unless joint)
+  int last_group = 1;
+  int groups = 1;          ///< of the network
+  int epoch = 0;           ///< of this step, from 0
+  int epochs = 1;          ///< of this step
+  std::int64_t batch = 0;  ///< of this epoch, from 0
+  std::int64_t batches = 1;
+};
+
+/// Means over the epoch so far.
+struct TrainingProgress {
+  TrainingPosition position;
+  double loss = 0;      ///< of the widest width trained now
+  double accuracy = 0;  ///< of the widest width trained now, on augmented training images
+  double learning_rate = 0;
+  double images_per_second = 0;
+  double seconds_left = 0;     ///< of the whole run, from the work counted and the speed seen
+  double starved_seconds = 0;  ///< that computation has waited for data, this step
+};
+
+/// An epoch's end: its training figures and the validation scores of the widths trained now.
+struct EpochReport {
+  TrainingProgress training;
+  std::vector<WidthScore> validation;
+  double seconds = 0;
+};
+
+/// Is told what happens; every call comes from the thread that called Trainer::run.
+class TrainingObserver {
+ public:
+  virtual ~TrainingObserver() = default;
+  /// Before the first batch; `resumed` when it goes on from a checkpoint.
+  virtual void begin(const TrainingPosition& /*position*/, bool /*resumed*/) {}
+  virtual void batch(const TrainingProgress& /*progress*/) {}
+  virtual void epoch(const EpochReport& /*report*/) {}
+  virtual void checkpoint(const std::filesystem::path& /*path*/) {}
+  /// A step is finished and its groups are frozen and saved.
+  virtual void group(const TrainingPosition& /*position*/, const std::filesystem::path& /*model*/) {
+  }
+  /// Asked after every batch; true saves a checkpoint and ends the run. Called often: be quick.
+  virtual bool should_stop() { return false; }
+};
+
+struct TrainerOptions {
+  std::filesystem::path folder;  ///< made if it is not there
+  /// A finished model to add groups to: its groups are kept bit for bit, those of the configuration
+  /// beyond are trained.
+  std::optional<std::filesystem::path> extend;
+  /// Go on from the folder's checkpoint if there is one; otherwise a folder that holds a run is
+  /// refused.
+  bool resume = false;
+  /// Begin anew in a folder that holds a run, replacing it.
+  bool overwrite = false;
+  std::string created_with;  ///< program and version, for the model file
+};
+
+struct TrainingOutcome {
+  bool finished = false;  ///< false: stopped, to be resumed
+  std::filesystem::path model;
+  std::vector<WidthScore> validation;  ///< every width; when finished
+  std::vector<WidthScore> test;        ///< every width; empty without test images
+  double seconds = 0;                  ///< of this call
+};
+
+/// Runs one training to its end or until the observer stops it. The same configuration, data and
+/// number of threads give the same model file bit for bit, however often it was stopped and
+/// resumed. Throws Error: kInvalidArgument (data that do not fit the network, a base model that is
+/// not a prefix of the network, a folder in use), kIoError, kUnsupported.
+TrainingOutcome train(const RunConfig& config, const TrainingData& data,
+                      const TrainerOptions& options, TrainingObserver& observer);
+
+}  // namespace bellows
