@@ -33,8 +33,8 @@ struct Contender {
 };
 
 /// Runs the benchmark's loop: in every iteration each contender has a turn of enough runs to last
-/// about a millisecond, the first of them untimed because it finds the other's data in the caches.
-/// Reports the time of one run of the first contender to `state`.
+/// about a millisecond, the first of them untimed (unless runs are long) because it finds the
+/// others' data in the caches. Reports the time of one run of the first contender to `state`.
 void take_turns(benchmark::State& state, std::vector<Contender>& contenders);
 
 }  // namespace bellows::bench

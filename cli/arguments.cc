@@ -43,6 +43,38 @@ Number parse_number(const std::string& option, std::string_view text, Number min
   return value;
 }
 
+// What cxxopts would accept or say less clearly: unknown options with a near name, "--json" taken
+// for the value of the option before it, empty values, values of flags.
+void check_options(const Usage& usage, const std::vector<std::string>& typed,
+                   const std::string& see) {
+  std::vector<std::string> known = {"--help"};
+  for (const Option& option : usage.options) known.push_back("--" + option.name);
+  for (std::size_t i = 0; i < typed.size() && typed[i] != "--"; ++i) {
+    const std::size_t equals = typed[i].find('=');
+    const std::string name = typed[i].substr(0, equals);
+    if (!name.starts_with("--")) continue;
+    const auto at = std::find(known.begin(), known.end(), name);
+    if (at == known.end()) {
+      const auto meant = nearest(name, known);
+      throw UsageError("unknown option '" + name + "'" +
+                       (meant ? " (did you mean " + *meant + "?)" : std::string()) + see);
+    }
+    const bool flag = at == known.begin() ||
+                      usage.options[static_cast<std::size_t>(at - known.begin() - 1)].value.empty();
+    if (flag && equals != std::string::npos) throw UsageError(name + " takes no value" + see);
+    if (flag) continue;
+    const bool missing =
+        equals == std::string::npos
+            ? i + 1 == typed.size() || typed[i + 1].empty() || typed[i + 1].starts_with("--")
+            : equals + 1 == typed[i].size();
+    if (missing) {
+      const Option& option = usage.options[static_cast<std::size_t>(at - known.begin() - 1)];
+      throw UsageError(name + " needs a value (" + option.value + ")" + see);
+    }
+    if (equals == std::string::npos) ++i;
+  }
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -93,31 +125,19 @@ std::vector<int> Arguments::integers(const std::string& option, int minimum) con
   }
 }
 
-Arguments parse_arguments(const Usage& usage, const std::vector<std::string>& typed) {
+Arguments parse_arguments(const Usage& usage, const std::vector<std::string>& typed,
+                          const std::string& program) {
   const std::string see = "; see bellows " + usage.verb + " --help";
+  check_options(usage, typed, see);
   cxxopts::Options options = make_options(usage);
-  std::vector<const char*> words = {"bellows"};
+  std::vector<const char*> words = {program.c_str()};
   for (const std::string& word : typed) words.push_back(word.c_str());
 
   Arguments arguments;
-  arguments.typed_ = typed;
-  // cxxopts would take "--json" for the value of an option before it; that is never meant.
-  for (std::size_t i = 0; i < typed.size() && typed[i] != "--"; ++i) {
-    for (const Option& option : usage.options) {
-      if (option.value.empty() || typed[i] != "--" + option.name) continue;
-      if (i + 1 == typed.size() || typed[i + 1].starts_with("--")) {
-        throw UsageError("--" + option.name + " needs a value (" + option.value + ")" + see);
-      }
-    }
-    std::vector<std::string> known = {"--help"};
-    for (const Option& option : usage.options) known.push_back("--" + option.name);
-    const std::string name = typed[i].substr(0, typed[i].find('='));
-    if (name.starts_with("--") && std::find(known.begin(), known.end(), name) == known.end()) {
-      const auto meant = nearest(name, known);
-      throw UsageError("unknown option '" + name + "'" +
-                       (meant ? ", did you mean " + *meant + "?" : std::string()) + see);
-    }
-  }
+  arguments.command_ = {program};
+  std::istringstream verb(usage.verb);
+  for (std::string word; verb >> word;) arguments.command_.push_back(word);
+  arguments.command_.insert(arguments.command_.end(), typed.begin(), typed.end());
   try {
     const auto parsed = options.parse(static_cast<int>(words.size()), words.data());
     for (const auto& pair : parsed.arguments()) arguments.values_[pair.key()] = pair.value();

@@ -52,20 +52,22 @@ class Arguments {
   /// "1,2,5"; empty when the option was not given.
   [[nodiscard]] std::vector<int> integers(const std::string& option, int minimum) const;
 
-  /// As typed, behind the verb.
-  [[nodiscard]] const std::vector<std::string>& typed() const { return typed_; }
+  /// The whole command as typed: program, verb, arguments.
+  [[nodiscard]] const std::vector<std::string>& command() const { return command_; }
 
  private:
-  friend Arguments parse_arguments(const Usage& usage, const std::vector<std::string>& typed);
+  friend Arguments parse_arguments(const Usage& usage, const std::vector<std::string>& typed,
+                                   const std::string& program);
 
   std::map<std::string, std::string> values_;
   std::vector<std::string> plain_;
-  std::vector<std::string> typed_;
+  std::vector<std::string> command_;
 };
 
 /// Throws UsageError for unknown options, missing values, missing and stray arguments; with --help
-/// among them nothing is missing.
-Arguments parse_arguments(const Usage& usage, const std::vector<std::string>& typed);
+/// among them nothing is missing. `typed` is what stands behind the verb.
+Arguments parse_arguments(const Usage& usage, const std::vector<std::string>& typed,
+                          const std::string& program = "bellows");
 
 /// The page that `bellows VERB --help` prints.
 std::string help_page(const Usage& usage);

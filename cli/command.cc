@@ -87,8 +87,8 @@ const Verb* find_verb(const std::vector<Verb>& verbs, const std::vector<std::str
   }
   const auto meant = nearest(unknown, known);
   throw UsageError("unknown verb '" + unknown + "'" +
-                   (meant ? ", did you mean '" + *meant + "'?" : std::string()) + "; see bellows " +
-                   (typed_verb.empty() ? "" : typed_verb + " ") + "--help");
+                   (meant ? " (did you mean '" + *meant + "'?)" : std::string()) +
+                   "; see bellows " + (typed_verb.empty() ? "" : typed_verb + " ") + "--help");
 }
 
 }  // namespace
@@ -99,7 +99,8 @@ std::vector<std::string> command_verbs() {
   return names;
 }
 
-int run_command(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+int run_command(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
+                const std::string& program) {
   std::string typed_verb;
   Console console(out, err, detect_terminal(out, err));
   const auto failed = [&](const std::string& message, int code) {
@@ -113,7 +114,8 @@ int run_command(const std::vector<std::string>& arguments, std::ostream& out, st
     int code = kDone;
     if (verb != nullptr) {
       const Arguments parsed = parse_arguments(
-          verb->usage, {arguments.begin() + static_cast<std::ptrdiff_t>(rest), arguments.end()});
+          verb->usage, {arguments.begin() + static_cast<std::ptrdiff_t>(rest), arguments.end()},
+          program);
       if (parsed.help()) {
         console.print(help_page(verb->usage));
       } else {

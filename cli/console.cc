@@ -49,7 +49,7 @@ void Console::print(const std::string& text) {
   out_.flush();
 }
 
-void Console::print(const nlohmann::ordered_json& value) {
+void Console::print_json(const nlohmann::ordered_json& value) {
   print(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 

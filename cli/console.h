@@ -34,7 +34,7 @@ class Console {
   /// A result: text of one or more lines; the last line break is added.
   void print(const std::string& text);
   /// A result for machines: JSON on one line. Text that is not UTF-8 is mended.
-  void print(const nlohmann::ordered_json& value);
+  void print_json(const nlohmann::ordered_json& value);
   /// A message for people, one line.
   void note(const std::string& text);
 

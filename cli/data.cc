@@ -104,7 +104,7 @@ int run_list(const Arguments& arguments, Console& console) {
             {{"folder", place.folder}, {"format", format_name(place.format)}});
       }
     }
-    console.print(result);
+    console.print_json(result);
     return kDone;
   }
   Table table({{"format", Column::Align::kLeft},
@@ -156,10 +156,10 @@ int run_verify(const Arguments& arguments, Console& console) {
                       {"subject", finding.subject},
                       {"text", finding.text}});
     }
-    console.print(Json{{"folder", folder},
-                       {"format", format_name(format)},
-                       {"as_published", bad == 0},
-                       {"findings", std::move(list)}});
+    console.print_json(Json{{"folder", folder},
+                            {"format", format_name(format)},
+                            {"as_published", bad == 0},
+                            {"findings", std::move(list)}});
   } else {
     console.print(folder + ": " + std::string(format_name(format)) + "\n");
     Table table({{"finding", Column::Align::kLeft},
@@ -232,7 +232,8 @@ int run_download(const Arguments& arguments, Console& console) {
   const std::vector<std::string> fetched = download_dataset(format, folder, options);
   const std::size_t files = catalogue_entry(format).files.size();
   if (arguments.has("json")) {
-    console.print(Json{{"folder", folder}, {"fetched", fetched}, {"kept", files - fetched.size()}});
+    console.print_json(
+        Json{{"folder", folder}, {"fetched", fetched}, {"kept", files - fetched.size()}});
     return kDone;
   }
   for (const std::string& file : fetched) console.print("fetched " + file);

@@ -168,7 +168,8 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   const std::vector<int> widths = widths_wanted(arguments, model.groups());
   console.status("loading images ...", true);
   const EvaluationData data = load_evaluation_data(file.info, model, request);
-  if (!file.info.classes.empty() && data.images.class_names() != file.info.classes) {
+  if (!file.info.classes.empty() && data.images.shape().elements() == model.image_elements() &&
+      data.images.class_names() != file.info.classes) {
     console.note("bellows evaluate: warning: the classes of " + data.images.name() +
                  " have other names than those of the model");
   }
@@ -241,7 +242,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
       }
     }
     if (!layers.empty()) result["check"] = check_json(layers, passed);
-    console.print(result);
+    console.print_json(result);
   } else {
     console.print(path + " on " + data.images.name() + ": " +
                   count_text(static_cast<std::int64_t>(data.images.size())) + " images, " +

@@ -55,7 +55,7 @@ class Recogniser {
       if (threshold_ && answers.front().probability >= *threshold_) break;
     }
     if (json) {
-      console.print(Json{{"image", name}, {"widths", std::move(widths)}});
+      console.print_json(Json{{"image", name}, {"widths", std::move(widths)}});
     } else {
       console.print(lines);
     }

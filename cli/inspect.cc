@@ -30,7 +30,8 @@ struct Subject {
 };
 
 Subject load_subject(const std::string& path) {
-  Subject subject{.path = path};
+  Subject subject;
+  subject.path = path;
   if (path.ends_with(".toml")) {
     subject.config = read_run_config(path);
     const Network& network = subject.config->network;
@@ -314,7 +315,7 @@ int run_inspect(const Arguments& arguments, Console& console) {
   const Subject subject = load_subject(arguments.plain()[0]);
   const bool with_layers = arguments.has("layers");
   if (arguments.has("json")) {
-    console.print(json_of(subject, with_layers));
+    console.print_json(json_of(subject, with_layers));
     return kDone;
   }
   console.print(subject.path + (subject.config ? ": configuration, not trained" : ": model") +

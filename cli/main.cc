@@ -7,5 +7,5 @@
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-  return bellows::cli::run_command(arguments, std::cout, std::cerr);
+  return bellows::cli::run_command(arguments, std::cout, std::cerr, argc > 0 ? argv[0] : "bellows");
 }

@@ -16,7 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kBarWidth = 24;
+constexpr int kLeastBar = 6;
+constexpr int kMostBar = 40;
 
 Json position_json(const char* event, const TrainingPosition& position) {
   return {{"event", event},
@@ -38,7 +39,7 @@ Json scores_json(const std::vector<WidthScore>& scores) {
 std::string groups_text(const TrainingPosition& position) {
   const std::string last = std::to_string(position.last_group);
   if (position.first_group == position.last_group) {
-    return "group " + last + " of " + std::to_string(position.groups);
+    return "group " + last + "/" + std::to_string(position.groups);
   }
   return "groups " + std::to_string(position.first_group) + " to " + last;
 }
@@ -54,7 +55,7 @@ class TrainingDisplay final : public TrainingObserver {
       line["resumed"] = resumed;
       line["batch"] = position.batch;
       line["batches"] = position.batches;
-      console_.print(line);
+      console_.print_json(line);
     } else if (resumed) {
       console_.print("resumed: " + groups_text(position) + ", after " +
                      std::to_string(position.epoch) + " epochs and " +
@@ -67,10 +68,20 @@ class TrainingDisplay final : public TrainingObserver {
     const TrainingPosition& at = progress.position;
     const double done = at.epoch + static_cast<double>(at.batch) /
                                        static_cast<double>(std::max<std::int64_t>(at.batches, 1));
-    console_.status(groups_text(at) + ", epoch " + std::to_string(at.epoch + 1) + " of " +
-                    std::to_string(at.epochs) + " " +
-                    progress_bar(done / std::max(at.epochs, 1), kBarWidth) + " " +
-                    figures(progress));
+    const std::string place = groups_text(at) + " epoch " + std::to_string(at.epoch + 1) + "/" +
+                              std::to_string(at.epochs) + " ";
+    const std::string figures = "loss " + fixed_text(progress.loss, 3) + ", " +
+                                fixed_text(100 * progress.accuracy, 1) + " %, " +
+                                count_text(static_cast<std::int64_t>(progress.images_per_second)) +
+                                " img/s, " + duration_text(progress.seconds_left) + " left";
+    // The bar takes the room that the words leave.
+    const int room =
+        console_.terminal().width - static_cast<int>(place.size() + figures.size()) - 2;
+    const std::string bar =
+        room < kLeastBar
+            ? ""
+            : progress_bar(done / std::max(at.epochs, 1), std::min(room, kMostBar)) + " ";
+    console_.status(place + bar + figures);
   }
 
   void epoch(const EpochReport& report) override {
@@ -85,10 +96,10 @@ class TrainingDisplay final : public TrainingObserver {
       line["seconds"] = report.seconds;
       line["seconds_left"] = report.training.seconds_left;
       line["validation"] = scores_json(report.validation);
-      console_.print(line);
+      console_.print_json(line);
       return;
     }
-    std::string line = groups_text(at) + ", epoch " + std::to_string(at.epoch + 1) + " of " +
+    std::string line = groups_text(at) + ", epoch " + std::to_string(at.epoch + 1) + "/" +
                        std::to_string(at.epochs) + ": " + figures(report.training);
     for (const WidthScore& score : report.validation) {
       line += score.width == report.validation.front().width ? "; validation " : ", ";
@@ -99,14 +110,16 @@ class TrainingDisplay final : public TrainingObserver {
   }
 
   void checkpoint(const std::filesystem::path& path) override {
-    if (json_) console_.print(Json{{"event", "checkpoint"}, {"path", path.string()}});
+    if (json_) console_.print_json(Json{{"event", "checkpoint"}, {"path", path.string()}});
   }
 
   void group(const TrainingPosition& position, const std::filesystem::path& model) override {
     if (!json_) return;
-    Json line = position_json("group", position);
-    line["model"] = model.string();
-    console_.print(line);
+    console_.print_json(Json{{"event", "group"},
+                             {"first_group", position.first_group},
+                             {"last_group", position.last_group},
+                             {"groups", position.groups},
+                             {"model", model.string()}});
   }
 
   bool should_stop() override {
@@ -186,8 +199,8 @@ std::string headline(const RunConfig& config, const TrainingData& data) {
 }
 
 std::string resume_command(const Arguments& arguments) {
-  std::vector<std::string> words = {"bellows", "train"};
-  for (const std::string& word : arguments.typed()) {
+  std::vector<std::string> words;
+  for (const std::string& word : arguments.command()) {
     if (word != "--overwrite" && word != "--resume") words.push_back(word);
   }
   words.emplace_back("--resume");
@@ -207,10 +220,10 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
     rows.push_back(row);
   }
   if (json) {
-    console.print(Json{{"event", "finished"},
-                       {"model", outcome.model.string()},
-                       {"seconds", outcome.seconds},
-                       {"widths", width_json(rows)}});
+    console.print_json(Json{{"event", "finished"},
+                            {"model", outcome.model.string()},
+                            {"seconds", outcome.seconds},
+                            {"widths", width_json(rows)}});
     return;
   }
   console.print("\n" + width_table(rows, console));
@@ -232,12 +245,12 @@ int run_train(const Arguments& arguments, Console& console) {
   console.status("loading images ...", true);
   const TrainingData data = load_training_data(config.data, data_path);
   if (json) {
-    console.print(Json{{"event", "data"},
-                       {"name", config.name},
-                       {"data_set", data.training.name()},
-                       {"training_images", data.training.size()},
-                       {"validation_images", data.validation.size()},
-                       {"test_images", data.test ? data.test->size() : 0}});
+    console.print_json(Json{{"event", "data"},
+                            {"name", config.name},
+                            {"data_set", data.training.name()},
+                            {"training_images", data.training.size()},
+                            {"validation_images", data.validation.size()},
+                            {"test_images", data.test ? data.test->size() : 0}});
   } else {
     console.print(headline(config, data));
   }
@@ -259,7 +272,8 @@ int run_train(const Arguments& arguments, Console& console) {
   }
   const std::string command = resume_command(arguments);
   if (json) {
-    console.print(Json{{"event", "stopped"}, {"seconds", outcome.seconds}, {"resume", command}});
+    console.print_json(
+        Json{{"event", "stopped"}, {"seconds", outcome.seconds}, {"resume", command}});
   } else {
     console.print("stopped; go on with:\n  " + command);
   }

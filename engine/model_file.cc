@@ -394,14 +394,8 @@ WeightSet read_weights(const InputFile& file, std::uint64_t offset, const Networ
 void ModelInfo::visit_fields(FieldVisitor& visitor) {
   // Sessions normalise in f32.
   constexpr double kLargest = std::numeric_limits<float>::max();
-  visitor.tables(
-      "classes", {.help = "names of the classes, strings in the order of the logits; or none"},
-      [this](const ConfigValue& value) { classes.push_back(text_of(value, "a class's name")); },
-      [this] {
-        ConfigValue::Array array;
-        for (const std::string& name : classes) array.push_back(text_value(name));
-        return array;
-      });
+  visitor.field("classes", classes,
+                {.help = "names of the classes, strings in the order of the logits; or none"});
   visitor.table("normalisation", {}, [this](FieldVisitor& fields) {
     fields.field(
         "mean", mean,

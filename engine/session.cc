@@ -3,6 +3,7 @@
 
 #include <bellows/bellows.h>
 
+#include "engine/bound_plan_onednn.h"
 #include "engine/model_state.h"
 #include "engine/softmax.h"
 #include "engine/threads.h"
@@ -10,23 +11,11 @@
 namespace bellows {
 namespace internal {
 
-/// One plan bound to memory of its own.
-struct BoundPlan {
-  explicit BoundPlan(std::shared_ptr<const Plan> made)
-      : plan(std::move(made)), memory(plan->table) {
-    for (const Program& program : plan->programs) programs.emplace_back(program, memory);
-  }
-  std::shared_ptr<const Plan> plan;
-  BufferMemory memory;
-  std::vector<BoundProgram> programs;
-};
-
 struct SessionState {
   SessionState(std::shared_ptr<ModelState> of, SessionOptions wanted)
       : model(std::move(of)),
         options(wanted),
-        bound(model->plan(options.max_batch, options.threads)),
-        stream(cpu_engine()) {
+        bound(model->plan(options.max_batch, options.threads)) {
     const auto& network = model->network;
     const auto values =
         static_cast<std::size_t>(network.classes()) * static_cast<std::size_t>(options.max_batch);
@@ -43,7 +32,7 @@ struct SessionState {
   void continue_to(int wanted) {
     const ThreadCount threads(options.threads);
     for (; width < wanted; ++width) {
-      bound.programs[static_cast<std::size_t>(width)].run(stream);
+      bound.run(width + 1);
       read_logits(width + 1);
     }
     const auto classes = static_cast<std::size_t>(model->network.classes());
@@ -54,14 +43,13 @@ struct SessionState {
   }
 
   void read_logits(int group) {
-    const TensorPlace& place = bound.plan->logits;
-    const auto* from =
-        reinterpret_cast<const float*>(bound.memory.address(place.buffer) + place.offset_of(group));
+    const ActivationLayout& layout = bound.plan().logits.layout;
+    const float* from = bound.logits(group);
     std::vector<float>& to = logits[static_cast<std::size_t>(group - 1)];
     std::size_t i = 0;
     for (int sample = 0; sample < batch; ++sample) {
       for (int label = 0; label < model->network.classes(); ++label) {
-        to[i++] = from[place.layout.index(sample, label, 0)];
+        to[i++] = from[layout.index(sample, label, 0)];
       }
     }
   }
@@ -69,7 +57,6 @@ struct SessionState {
   std::shared_ptr<ModelState> model;
   SessionOptions options;
   BoundPlan bound;
-  dnnl::stream stream;
   std::vector<float> mean;
   std::vector<float> stddev;
   std::vector<std::vector<float>> logits;  // [width - 1], [max_batch, classes]
@@ -126,10 +113,9 @@ void Session::run(std::span<const float> images, int width) {
                     network.input().text() + "), it was given " + std::to_string(images.size()) +
                     " values");
   }
-  const Plan& plan = *state.bound.plan;
   state.batch = static_cast<int>(count);
-  load_images(plan, images.data(), state.batch, state.mean, state.stddev,
-              reinterpret_cast<float*>(state.bound.memory.address(plan.input.buffer)));
+  load_images(state.bound.plan(), images.data(), state.batch, state.mean, state.stddev,
+              state.bound.input());
   state.width = 0;
   state.continue_to(width);
 }
@@ -182,6 +168,6 @@ Prediction Session::best(int index) const {
   return {static_cast<int>(largest - all.begin()), *largest};
 }
 
-std::size_t Session::activation_bytes() const { return state_->bound.memory.bytes(); }
+std::size_t Session::activation_bytes() const { return state_->bound.bytes(); }
 
 }  // namespace bellows

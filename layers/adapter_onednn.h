@@ -70,9 +70,10 @@ Primitive pooling_forward(Pooling kind, bool learning, const Desc& src, const De
 Primitive pooling_backward(Pooling kind, const Desc& diff_src, const Desc& diff_dst,
                            const Window& window);
 
-/// With the statistics given (running) or computed from `src` and written (learning).
-Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon);
-Primitive batch_norm_backward(const Desc& src, double epsilon);
+/// With the statistics given (running) or computed from `src` and written (learning). `with_relu`
+/// rectifies the result in the same pass; its learning form has a workspace.
+Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon, bool with_relu);
+Primitive batch_norm_backward(const Desc& src, double epsilon, bool with_relu);
 
 Primitive activation_forward(Activation kind, const Desc& src);
 Primitive activation_backward(Activation kind, const Desc& src);

@@ -1,5 +1,6 @@
 #include "layers/batch_norm.h"
 
+#include <utility>
 #include <vector>
 
 #include "layers/learning_onednn.h"
@@ -10,6 +11,7 @@ namespace {
 // Slots of what backward needs of forward.
 constexpr int kMean = 0;
 constexpr int kVariance = 1;
+constexpr int kRectified = 2;  // which values a merged relu let through
 
 Desc channel_vector(int channels) {
   return {{channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
@@ -25,13 +27,20 @@ void emit_learning_forward(const BatchNorm& layer, LearningEmitter& emitter) {
   const int padded = emitter.src().layout.padded_channels(here);
   const View mean = emitter.keep(kMean, group, channel_vector(padded));
   const View variance = emitter.keep(kVariance, group, channel_vector(padded));
-  emitter.add(batch_norm_forward(/*learning=*/true, src.desc, layer.epsilon()),
-              {{DNNL_ARG_SRC, src},
-               {DNNL_ARG_DST, emitter.dst().map(here)},
-               {DNNL_ARG_SCALE, emitter.vector(ParameterRole::kScale, positions, padded)},
-               {DNNL_ARG_SHIFT, emitter.vector(ParameterRole::kShift, positions, padded)},
-               {DNNL_ARG_MEAN, mean},
-               {DNNL_ARG_VARIANCE, variance}});
+  const bool with_relu = emitter.fusion().activation == Activation::kRelu;
+  const Primitive primitive =
+      batch_norm_forward(/*learning=*/true, src.desc, layer.epsilon(), with_relu);
+  std::vector<Argument> arguments{
+      {DNNL_ARG_SRC, src},
+      {DNNL_ARG_DST, emitter.dst().map(here)},
+      {DNNL_ARG_SCALE, emitter.vector(ParameterRole::kScale, positions, padded)},
+      {DNNL_ARG_SHIFT, emitter.vector(ParameterRole::kShift, positions, padded)},
+      {DNNL_ARG_MEAN, mean},
+      {DNNL_ARG_VARIANCE, variance}};
+  if (with_relu) {
+    arguments.push_back({DNNL_ARG_WORKSPACE, emitter.keep(kRectified, group, primitive.workspace)});
+  }
+  emitter.add(primitive, std::move(arguments));
 
   const auto values =
       static_cast<float>(emitter.src().layout.batch() * emitter.site().src.pixels());
@@ -40,9 +49,9 @@ void emit_learning_forward(const BatchNorm& layer, LearningEmitter& emitter) {
   const std::span<float> running_mean = emitter.parameter(group, ParameterRole::kMean);
   const std::span<float> running_variance = emitter.parameter(group, ParameterRole::kVariance);
   emitter.add_kernel(
-      [=](void* const* arguments) {
-        const auto* batch_mean = static_cast<const float*>(arguments[0]);
-        const auto* batch_variance = static_cast<const float*>(arguments[1]);
+      [=](void* const* statistics) {
+        const auto* batch_mean = static_cast<const float*>(statistics[0]);
+        const auto* batch_variance = static_cast<const float*>(statistics[1]);
         // Groups start on a block: logical channel i is padded channel i.
         for (std::size_t i = 0; i < running_mean.size(); ++i) {
           running_mean[i] += momentum * (batch_mean[i] - running_mean[i]);
@@ -61,16 +70,23 @@ void emit_backward(const BatchNorm& layer, LearningEmitter& emitter) {
     const int padded = emitter.src().layout.padded_channels(here);
     const View diff_scale = emitter.temporary(0, channel_vector(padded));
     const View diff_shift = emitter.temporary(1, channel_vector(padded));
-    emitter.add(batch_norm_backward(src.desc, layer.epsilon()),
-                {{DNNL_ARG_SRC, src},
-                 {DNNL_ARG_MEAN, emitter.keep(kMean, group, channel_vector(padded))},
-                 {DNNL_ARG_VARIANCE, emitter.keep(kVariance, group, channel_vector(padded))},
-                 {DNNL_ARG_SCALE, emitter.packed(group, ParameterRole::kScale)},
-                 {DNNL_ARG_SHIFT, emitter.packed(group, ParameterRole::kShift)},
-                 {DNNL_ARG_DIFF_DST, emitter.diff_dst().map(here)},
-                 {DNNL_ARG_DIFF_SRC, place.map(here)},
-                 {DNNL_ARG_DIFF_SCALE, diff_scale},
-                 {DNNL_ARG_DIFF_SHIFT, diff_shift}});
+    const bool with_relu = emitter.fusion().activation == Activation::kRelu;
+    const Primitive primitive = batch_norm_backward(src.desc, layer.epsilon(), with_relu);
+    std::vector<Argument> arguments{
+        {DNNL_ARG_SRC, src},
+        {DNNL_ARG_MEAN, emitter.keep(kMean, group, channel_vector(padded))},
+        {DNNL_ARG_VARIANCE, emitter.keep(kVariance, group, channel_vector(padded))},
+        {DNNL_ARG_SCALE, emitter.packed(group, ParameterRole::kScale)},
+        {DNNL_ARG_SHIFT, emitter.packed(group, ParameterRole::kShift)},
+        {DNNL_ARG_DIFF_DST, emitter.diff_dst().map(here)},
+        {DNNL_ARG_DIFF_SRC, place.map(here)},
+        {DNNL_ARG_DIFF_SCALE, diff_scale},
+        {DNNL_ARG_DIFF_SHIFT, diff_shift}};
+    if (with_relu) {
+      arguments.push_back(
+          {DNNL_ARG_WORKSPACE, emitter.keep(kRectified, group, primitive.workspace)});
+    }
+    emitter.add(primitive, std::move(arguments));
     DensePiece vector;
     vector.row_columns = 1;
     vector.padded_columns = 1;

@@ -15,13 +15,14 @@ void emit_forward(const BatchNorm& layer, ForwardEmitter& emitter) {
   const auto parameter = [&](ParameterRole role) {
     return emitter.vector(role, positions, padded);
   };
-  emitter.add(batch_norm_forward(/*learning=*/false, src.desc, layer.epsilon()),
-              {{DNNL_ARG_SRC, src},
-               {DNNL_ARG_DST, emitter.dst().map(here)},
-               {DNNL_ARG_SCALE, parameter(ParameterRole::kScale)},
-               {DNNL_ARG_SHIFT, parameter(ParameterRole::kShift)},
-               {DNNL_ARG_MEAN, parameter(ParameterRole::kMean)},
-               {DNNL_ARG_VARIANCE, parameter(ParameterRole::kVariance)}});
+  emitter.add(
+      batch_norm_forward(/*learning=*/false, src.desc, layer.epsilon(), /*with_relu=*/false),
+      {{DNNL_ARG_SRC, src},
+       {DNNL_ARG_DST, emitter.dst().map(here)},
+       {DNNL_ARG_SCALE, parameter(ParameterRole::kScale)},
+       {DNNL_ARG_SHIFT, parameter(ParameterRole::kShift)},
+       {DNNL_ARG_MEAN, parameter(ParameterRole::kMean)},
+       {DNNL_ARG_VARIANCE, parameter(ParameterRole::kVariance)}});
 }
 
 }  // namespace bellows

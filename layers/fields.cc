@@ -43,7 +43,7 @@ std::string shown(const ConfigValue& value) {
 template <class T>
 ConfigValue array_of(const std::vector<T>& values) {
   ConfigValue::Array array;
-  for (const T value : values) {
+  for (const T& value : values) {
     if constexpr (std::is_same_v<T, int>) {
       array.emplace_back(std::int64_t{value});
     } else {
@@ -111,6 +111,16 @@ double FieldReader::real(const ConfigValue& value, const char* key, const FieldI
   return real;
 }
 
+const std::string& FieldReader::text(const ConfigValue& value, const char* key,
+                                     const FieldInfo& info) const {
+  const auto* text = std::get_if<std::string>(&value.data());
+  if (text == nullptr) fail(value, key, "a string");
+  bool known = info.choices.empty();
+  for (const std::string& choice : info.choices) known = known || choice == *text;
+  if (!known) fail(value, key, "one of " + list(info.choices));
+  return *text;
+}
+
 void FieldReader::field(const char* key, bool& value, const FieldInfo& info) {
   if (const ConfigValue* found = take(key, info)) {
     const bool* boolean = std::get_if<bool>(&found->data());
@@ -128,14 +138,7 @@ void FieldReader::field(const char* key, double& value, const FieldInfo& info) {
 }
 
 void FieldReader::field(const char* key, std::string& value, const FieldInfo& info) {
-  if (const ConfigValue* found = take(key, info)) {
-    const auto* text = std::get_if<std::string>(&found->data());
-    if (text == nullptr) fail(*found, key, "a string");
-    bool known = info.choices.empty();
-    for (const std::string& choice : info.choices) known = known || choice == *text;
-    if (!known) fail(*found, key, "one of " + list(info.choices));
-    value = *text;
-  }
+  if (const ConfigValue* found = take(key, info)) value = text(*found, key, info);
 }
 
 void FieldReader::field(const char* key, Size2& value, const FieldInfo& info) {
@@ -165,6 +168,15 @@ void FieldReader::field(const char* key, std::vector<double>& value, const Field
     if (array == nullptr) fail(*found, key, "an array of numbers" + accepted_range(info));
     value.clear();
     for (const ConfigValue& element : *array) value.push_back(real(element, key, info));
+  }
+}
+
+void FieldReader::field(const char* key, std::vector<std::string>& value, const FieldInfo& info) {
+  if (const ConfigValue* found = take(key, info)) {
+    const auto* array = std::get_if<ConfigValue::Array>(&found->data());
+    if (array == nullptr) fail(*found, key, "an array of strings");
+    value.clear();
+    for (const ConfigValue& element : *array) value.push_back(text(element, key, info));
   }
 }
 
@@ -220,6 +232,10 @@ void FieldWriter::field(const char* key, std::vector<int>& value, const FieldInf
 void FieldWriter::field(const char* key, std::vector<double>& value, const FieldInfo& /*info*/) {
   add(key, array_of(value));
 }
+void FieldWriter::field(const char* key, std::vector<std::string>& value,
+                        const FieldInfo& /*info*/) {
+  add(key, array_of(value));
+}
 void FieldWriter::table(const char* key, const FieldInfo& /*info*/,
                         const std::function<void(FieldVisitor&)>& visit) {
   FieldWriter inner;
@@ -260,6 +276,10 @@ void FieldDocumenter::field(const char* key, std::vector<int>& value, const Fiel
 }
 void FieldDocumenter::field(const char* key, std::vector<double>& value, const FieldInfo& info) {
   add(key, "array of numbers", array_of(value), info);
+}
+void FieldDocumenter::field(const char* key, std::vector<std::string>& value,
+                            const FieldInfo& info) {
+  add(key, "array of strings", array_of(value), info);
 }
 void FieldDocumenter::table(const char* key, const FieldInfo& /*info*/,
                             const std::function<void(FieldVisitor&)>& visit) {

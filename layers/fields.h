@@ -24,7 +24,7 @@ struct FieldInfo {
   bool required = false;  ///< reading fails when the key is absent
   double minimum = -std::numeric_limits<double>::infinity();  ///< of a number, inclusive
   double maximum = std::numeric_limits<double>::infinity();   ///< of a number, inclusive
-  std::vector<std::string> choices = {};                      ///< of a string; empty: any
+  std::vector<std::string> choices = {};                      ///< of each string; empty: any
 };
 
 /// A height and a width; written as one number (both equal) or as [height, width].
@@ -49,6 +49,7 @@ class FieldVisitor {
   virtual void field(const char* key, Size2& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, std::vector<int>& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, std::vector<double>& value, const FieldInfo& info) = 0;
+  virtual void field(const char* key, std::vector<std::string>& value, const FieldInfo& info) = 0;
 
   /// A table of its own: `visit` visits its fields.
   virtual void table(const char* key, const FieldInfo& info,
@@ -75,6 +76,7 @@ class FieldReader final : public FieldVisitor {
   void field(const char* key, Size2& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<int>& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<double>& value, const FieldInfo& info) override;
+  void field(const char* key, std::vector<std::string>& value, const FieldInfo& info) override;
   void table(const char* key, const FieldInfo& info,
              const std::function<void(FieldVisitor&)>& visit) override;
   void tables(const char* key, const FieldInfo& info,
@@ -90,6 +92,7 @@ class FieldReader final : public FieldVisitor {
   [[nodiscard]] std::string named(const char* key) const;
   int integer(const ConfigValue& value, const char* key, const FieldInfo& info) const;
   double real(const ConfigValue& value, const char* key, const FieldInfo& info) const;
+  const std::string& text(const ConfigValue& value, const char* key, const FieldInfo& info) const;
 
   const ConfigValue& table_;
   std::string path_;
@@ -106,6 +109,7 @@ class FieldWriter final : public FieldVisitor {
   void field(const char* key, Size2& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<int>& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<double>& value, const FieldInfo& info) override;
+  void field(const char* key, std::vector<std::string>& value, const FieldInfo& info) override;
   void table(const char* key, const FieldInfo& info,
              const std::function<void(FieldVisitor&)>& visit) override;
   void tables(const char* key, const FieldInfo& info,
@@ -140,6 +144,7 @@ class FieldDocumenter final : public FieldVisitor {
   void field(const char* key, Size2& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<int>& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<double>& value, const FieldInfo& info) override;
+  void field(const char* key, std::vector<std::string>& value, const FieldInfo& info) override;
   void table(const char* key, const FieldInfo& info,
              const std::function<void(FieldVisitor&)>& visit) override;
   void tables(const char* key, const FieldInfo& info,

@@ -4,7 +4,6 @@
 
 #include "tests/data_fixtures.h"
 #include "training/data/idx.h"
-#include "training/data/sha256.h"
 
 namespace bellows {
 namespace {
@@ -53,19 +52,6 @@ TEST(Catalogue, HasNoEntryForFoldersAndDrawnDigits) {
     expect_error(ErrorCode::kInvalidArgument, {std::string(format_name(format))},
                  [&] { (void)catalogue_entry(format); });
   }
-}
-
-TEST(Sha256, IsThatOfTheStandardForFilesAndBytes) {
-  // FIPS 180-2, appendix B.1.
-  const std::string expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-  EXPECT_EQ(data::sha256_of_bytes(bytes_of("abc")), expected);
-  const auto folder = fresh_folder();
-  EXPECT_EQ(data::sha256_of_file(write_file(folder / "abc", bytes_of("abc"))), expected);
-  const Bytes large = noise(200000);
-  EXPECT_EQ(data::sha256_of_file(write_file(folder / "large", large)),
-            data::sha256_of_bytes(large));
-  expect_error(ErrorCode::kNotFound, {"absent"},
-               [&] { (void)data::sha256_of_file(folder / "absent"); });
 }
 
 TEST(VerifyDataset, TellsWhatDiffersIsMissingOrUnreadable) {

@@ -62,6 +62,8 @@ expect_refusal(training/a.cc "#include <cxxopts.hpp>" "cxxopts belongs in")
 expect_refusal(layers/a.cc "#include <nlohmann/json.hpp>" "nlohmann-json belongs in")
 expect_refusal(cli/a.cc "#include <archive.h>" "libarchive and matio belong in")
 expect_refusal(engine/a.cc "#include <matio.h>" "libarchive and matio belong in")
+expect_refusal(cli/a.cc "#include <curl/curl.h>" "libcurl and zlib belong in")
+expect_refusal(engine/a.cc "#include <zlib.h>" "libcurl and zlib belong in")
 expect_refusal(engine/a.cc "#include <png.h>" "libpng belongs in")
 expect_refusal(layers/a.cc "#include <sodium.h>" "libsodium belongs in")
 
@@ -99,7 +101,8 @@ expect_silence(layers/conv_reference.cc "#include <Eigen/Core>\n")
 expect_silence(engine/plan.h "#include \"layers/a.h\"\n#include <oneapi/dnnl/dnnl.hpp>\n")
 expect_silence(engine/a.cc "#include <bellows/model.h>\n#include <nlohmann/json.hpp>\n")
 expect_silence(training/a.cc
-  "#include <Eigen/Core>\n#include <matio.h>\n#include <toml++/toml.h>\n#include \"engine/a.h\"\n")
+  "#include <Eigen/Core>\n#include <curl/curl.h>\n#include <matio.h>\n#include <toml++/toml.h>
+#include <zlib.h>\n#include \"engine/a.h\"\n")
 expect_silence(cli/a.cc
   "#include <cxxopts.hpp>\n#include <iostream>\nint f() { std::exit(2); }\n")
 expect_silence(tests/a_test.cc

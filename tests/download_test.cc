@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "engine/sha256.h"
 #include "tests/data_fixtures.h"
-#include "training/data/sha256.h"
 
 namespace bellows {
 namespace {
@@ -94,7 +94,7 @@ class Server {
 };
 
 CatalogueFile described(const std::string& name, const Bytes& bytes) {
-  return {name, bytes.size(), data::sha256_of_bytes(bytes)};
+  return {name, bytes.size(), sha256_hex(bytes)};
 }
 
 std::size_t entries(const std::filesystem::path& folder) {

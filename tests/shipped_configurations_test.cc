@@ -54,7 +54,8 @@ TEST_P(ShippedConfiguration, RunsWithoutReferenceCode) {
     for (const int batch : {1, 64}) {
       const Plan plan =
           build_plan(network(), &weights, packed, {.batch = batch, .groups = network().groups()});
-      EXPECT_THAT(plan.reference_steps(), IsEmpty()) << "batch " << batch << ", threads " << threads;
+      EXPECT_THAT(plan.reference_steps(), IsEmpty())
+          << "batch " << batch << ", threads " << threads;
     }
   }
 }

@@ -26,6 +26,12 @@ bellows_dependency(matio "matio" libmatio-dev BELLOWS_MATIO_FOUND PkgConfig::BEL
 find_package(PNG QUIET)
 bellows_dependency(png "libpng" libpng-dev PNG_FOUND PNG::PNG)
 
+find_package(CURL 7.85 QUIET)
+bellows_dependency(curl "libcurl 7.85+" libcurl4-openssl-dev CURL_FOUND CURL::libcurl)
+
+find_package(ZLIB QUIET)
+bellows_dependency(zlib "zlib" zlib1g-dev ZLIB_FOUND ZLIB::ZLIB)
+
 if(BELLOWS_BUILD_TESTS)
   find_package(GTest CONFIG QUIET)
   if(NOT TARGET GTest::gmock OR NOT TARGET GTest::gtest_main)

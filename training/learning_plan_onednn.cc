@@ -49,6 +49,7 @@ class Learner final : public LearningEmitter {
         internal_(network.tensors().size()),
         contributions_(network.tensors().size()) {
     for (int& buffer : temporaries_) buffer = plan_.table.add("temporary", 0);
+    merge_rectifiers();
     const TensorPlace& logits = plan_.logits;
     diff_logits_ = own_range("gradient of logits", logits.layout);
   }
@@ -57,6 +58,7 @@ class Learner final : public LearningEmitter {
     backward_phase_ = false;
     for (std::size_t i = 0; i < network_.nodes().size(); ++i) {
       node_ = static_cast<int>(i);
+      if (merged_[i]) continue;
       for (group_ = range().first; group_ <= range().last; ++group_) {
         emit_learning_forward(*node().layer, *this);
       }
@@ -66,6 +68,7 @@ class Learner final : public LearningEmitter {
     contributions_.back().push_back(diff_logits_);
     for (std::size_t i = network_.nodes().size(); i > 0; --i) {
       node_ = static_cast<int>(i - 1);
+      if (merged_[i - 1]) continue;
       emit_backward(*node().layer, *this);
     }
   }
@@ -108,10 +111,11 @@ class Learner final : public LearningEmitter {
     return const_cast<Learner*>(this)->value(node().shortcut);
   }
   [[nodiscard]] const TensorPlace& dst() const override {
-    return const_cast<Learner*>(this)->value(node().dst);
+    return const_cast<Learner*>(this)->value(dst_tensor());
   }
   [[nodiscard]] Fusion fusion() const override {
     Fusion fusion;
+    if (dst_tensor() != node().dst) fusion.activation = Activation::kRelu;
     if (node().layer->kind() == LayerKind::kHead && group_ > 1 &&
         static_cast<const Head&>(*node().layer).mode() == HeadMode::kAdditive) {
       fusion.addend = &plan_.logits;
@@ -199,7 +203,7 @@ class Learner final : public LearningEmitter {
   }
 
   [[nodiscard]] const TensorPlace& diff_dst() override {
-    std::vector<TensorPlace>& parts = contributions_[static_cast<std::size_t>(node().dst)];
+    std::vector<TensorPlace>& parts = contributions_[static_cast<std::size_t>(dst_tensor())];
     if (parts.empty()) {
       throw Error(ErrorCode::kInvalidArgument,
                   "layer '" + node().layer->name() + "' has no effect on the loss; remove it");
@@ -298,6 +302,28 @@ class Learner final : public LearningEmitter {
            std::to_string(group_);
   }
 
+  // A relu that alone reads a batch_norm runs in the same pass over memory.
+  void merge_rectifiers() {
+    merged_.assign(network_.nodes().size(), false);
+    for (const Node& node : network_.nodes()) {
+      const std::vector<int>& consumers =
+          network_.tensors()[static_cast<std::size_t>(node.dst)].consumers;
+      if (node.layer->kind() != LayerKind::kBatchNorm || consumers.size() != 1) continue;
+      const auto next = static_cast<std::size_t>(consumers.front());
+      merged_[next] = network_.nodes()[next].layer->kind() == LayerKind::kRelu;
+    }
+  }
+
+  // The tensor that the current node writes: its own, or that of the relu merged into it.
+  [[nodiscard]] int dst_tensor() const {
+    const Tensor& tensor = network_.tensors()[static_cast<std::size_t>(node().dst)];
+    if (node().layer->kind() == LayerKind::kBatchNorm && tensor.consumers.size() == 1 &&
+        merged_[static_cast<std::size_t>(tensor.consumers.front())]) {
+      return network_.nodes()[static_cast<std::size_t>(tensor.consumers.front())].dst;
+    }
+    return node().dst;
+  }
+
   // True where a map's order in memory is that of its features.
   [[nodiscard]] bool same_order(const ActivationLayout& layout) const {
     return options_.batch == 1 || layout.shape().pixels() == 1;
@@ -361,6 +387,7 @@ class Learner final : public LearningEmitter {
   Plan& plan_;
   std::vector<TensorPlace> internal_;                    // by tensor: what inference fuses away
   std::vector<std::vector<TensorPlace>> contributions_;  // by tensor: parts of its gradient
+  std::vector<bool> merged_;                             // by node: done by the node before
   TensorPlace diff_logits_;
   std::array<BufferId, 3> temporaries_{};
   std::map<std::tuple<int, int, int>, View> kept_;  // by node, group, slot

@@ -4,9 +4,9 @@
 
 #include <map>
 
+#include "engine/sha256.h"
 #include "training/data/archive_reader.h"
 #include "training/data/cifar10.h"
-#include "training/data/sha256.h"
 
 namespace bellows {
 namespace {
@@ -136,7 +136,7 @@ std::vector<Finding> verify_tar(const CatalogueEntry& entry, const std::filesyst
   for (const ArchiveMember& member :
        read_tar_members(tar, [](std::string_view name) { return name.ends_with(".bin"); })) {
     hashes.emplace(std::filesystem::path(member.name).filename().string(),
-                   data::sha256_of_bytes(member.bytes));
+                   sha256_hex(member.bytes));
   }
   std::vector<Finding> findings;
   for (const CatalogueMember& member : entry.members) {
@@ -160,8 +160,7 @@ std::vector<Finding> verify_folder(const CatalogueEntry& entry,
       continue;
     }
     try {
-      findings.push_back(
-          compare_hash(member, file.string(), data::sha256_of_bytes(read_unpacked(file))));
+      findings.push_back(compare_hash(member, file.string(), sha256_hex(read_unpacked(file))));
     } catch (const Error& error) {
       findings.push_back({Finding::Kind::kUnreadable, member.name, error.what()});
     }

@@ -8,12 +8,12 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/sha256.h"
 #include "training/data/archive_reader.h"
 #include "training/data/catalogue.h"
 #include "training/data/cifar10.h"
 #include "training/data/idx.h"
 #include "training/data/png_folder.h"
-#include "training/data/sha256.h"
 #include "training/data/svhn.h"
 
 namespace bellows {
@@ -39,7 +39,7 @@ DatasetFormat tell_idx_apart(const std::filesystem::path& folder) {
     if (file.empty()) continue;
     std::string hash;
     try {
-      hash = data::sha256_of_bytes(read_unpacked(file));
+      hash = sha256_hex(read_unpacked(file));
     } catch (const Error&) {
       continue;  // the loader will say what is wrong with the file; here only the name counts
     }

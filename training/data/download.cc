@@ -4,11 +4,14 @@
 #include <curl/curl.h>
 
 #include <exception>
+#include <fstream>
 #include <memory>
+#include <span>
 #include <system_error>
+#include <vector>
 
-#include "training/data/atomic_file.h"
-#include "training/data/sha256.h"
+#include "engine/atomic_file.h"
+#include "engine/sha256.h"
 
 namespace bellows {
 namespace {
@@ -22,14 +25,31 @@ void initialise_curl() {
   }
 }
 
+// In pieces: the files may be larger than the memory to spare.
+std::string sha256_of_file(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::vector<std::uint8_t> piece(1U << 16);
+  Sha256 hash;
+  while (in) {
+    in.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(piece.size()));
+    hash.update(std::span(piece).first(static_cast<std::size_t>(in.gcount())));
+  }
+  if (!in.eof()) {
+    throw Error(
+        ErrorCode::kIoError,
+        file.string() + ": cannot be read; make it readable, or remove it to fetch it anew");
+  }
+  return hash.hex();
+}
+
 struct CloseCurl {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
 };
 
 // One transfer. No exception may pass through libcurl's C frames, so the callbacks keep it.
 struct Transfer {
-  data::AtomicFile* target = nullptr;
-  data::Sha256* hash = nullptr;
+  AtomicFile* target = nullptr;
+  Sha256* hash = nullptr;
   const CatalogueFile* file = nullptr;
   const DownloadOptions* options = nullptr;
   std::uint64_t received = 0;
@@ -79,8 +99,8 @@ void fetch(const std::string& url, const CatalogueFile& file, const std::filesys
            const DownloadOptions& options) {
   const std::unique_ptr<CURL, CloseCurl> curl(curl_easy_init());
   if (curl == nullptr) throw Error(ErrorCode::kUnsupported, "libcurl cannot make a transfer");
-  data::AtomicFile output(target);
-  data::Sha256 hash;
+  AtomicFile output(target);
+  Sha256 hash;
   Transfer transfer{&output, &hash, &file, &options, 0, false, false, nullptr};
   CURL* handle = curl.get();
   const auto seconds = static_cast<long>(options.timeout_seconds);
@@ -119,7 +139,7 @@ void fetch(const std::string& url, const CatalogueFile& file, const std::filesys
     throw Error(ErrorCode::kCorruptData, url + ": has " + std::to_string(transfer.received) +
                                              " bytes, published are " + wanted);
   }
-  if (const std::string found = hash.finish(); found != file.sha256) {
+  if (const std::string found = hash.hex(); found != file.sha256) {
     throw Error(ErrorCode::kCorruptData,
                 url + ": SHA-256 is " + found + ", published is " + file.sha256);
   }
@@ -148,8 +168,7 @@ std::vector<std::string> download_files(const std::vector<CatalogueFile>& files,
   std::vector<std::string> fetched;
   for (const CatalogueFile& file : files) {
     const std::filesystem::path target = folder / file.name;
-    if (std::filesystem::is_regular_file(target, error) &&
-        data::sha256_of_file(target) == file.sha256) {
+    if (std::filesystem::is_regular_file(target, error) && sha256_of_file(target) == file.sha256) {
       continue;
     }
     fetch(base + file.name, file, target, options);

@@ -4,8 +4,8 @@
 
 #include <limits>
 
+#include "engine/atomic_file.h"
 #include "training/data/archive_reader.h"
-#include "training/data/atomic_file.h"
 #include "training/data/catalogue.h"
 
 namespace bellows {
@@ -105,7 +105,7 @@ void write_idx_images(const std::filesystem::path& file, int count, int height, 
     put_big_endian(bytes, static_cast<std::uint32_t>(size));
   }
   bytes.insert(bytes.end(), pixels.begin(), pixels.end());
-  data::write_file_atomically(file, bytes);
+  write_file_atomically(file, bytes);
 }
 
 void write_idx_labels(const std::filesystem::path& file, std::span<const std::int32_t> labels) {
@@ -120,7 +120,7 @@ void write_idx_labels(const std::filesystem::path& file, std::span<const std::in
     }
     bytes.push_back(static_cast<std::uint8_t>(label));
   }
-  data::write_file_atomically(file, bytes);
+  write_file_atomically(file, bytes);
 }
 
 Dataset load_idx_folder(const std::filesystem::path& folder, Split split, bool fashion) {

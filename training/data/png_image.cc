@@ -6,8 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "engine/atomic_file.h"
 #include "training/data/archive_reader.h"
-#include "training/data/atomic_file.h"
 
 namespace bellows {
 namespace {
@@ -122,7 +122,7 @@ void write_png(const std::filesystem::path& file, const ImageShape& shape,
                                 nullptr) == 0) {
     throw Error(ErrorCode::kIoError, file.string() + ": libpng cannot write it: " + image->message);
   }
-  data::write_file_atomically(file, std::span(bytes).first(size));
+  write_file_atomically(file, std::span(bytes).first(size));
 }
 
 }  // namespace bellows

@@ -1,0 +1,47 @@
+// A plan with memory of its own, ready to run: what stands between a session and oneDNN.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "engine/plan.h"
+
+namespace bellows {
+
+/// A plan bound to activations and scratch of its own. Making it allocates everything; running it
+/// allocates nothing and makes no primitive. One thread at a time; the plan is shared.
+class BoundPlan {
+ public:
+  /// Throws Error(kUnsupported) when there is not enough memory.
+  explicit BoundPlan(std::shared_ptr<const Plan> plan);
+  BoundPlan(const BoundPlan&) = delete;
+  BoundPlan& operator=(const BoundPlan&) = delete;
+
+  [[nodiscard]] const Plan& plan() const { return *plan_; }
+
+  /// Where `load_images` writes.
+  [[nodiscard]] float* input() { return floats(plan_->input, 1); }
+
+  /// Runs the program of `group` (from 1) to its end.
+  /// REQUIRES: the input is loaded and the groups below have been run on it; the number of OpenMP
+  /// threads is the one that the plan was built for.
+  void run(int group);
+
+  /// The logits of width `group`, once its program has run; `plan().logits.layout` says how they
+  /// lie.
+  [[nodiscard]] const float* logits(int group) const { return floats(plan_->logits, group); }
+
+  /// Bytes of activations and scratch.
+  [[nodiscard]] std::size_t bytes() const { return memory_.bytes(); }
+
+ private:
+  [[nodiscard]] float* floats(const TensorPlace& place, int group) const;
+
+  std::shared_ptr<const Plan> plan_;
+  BufferMemory memory_;
+  std::vector<BoundProgram> programs_;  // [group - 1]
+  dnnl::stream stream_;
+};
+
+}  // namespace bellows

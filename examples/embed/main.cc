@@ -1,0 +1,23 @@
+// A program of one's own around a trained network: looks at an image at the narrowest width and
+// widens only as long as it is not sure.
+//
+//   embed model.safetensors
+#include <bellows/bellows.h>
+
+#include <iostream>
+#include <vector>
+
+int main(int argc, char** argv) try {
+  const auto model = bellows::Model::load(argc > 1 ? argv[1] : "model.safetensors");
+  bellows::Session session(model, {.max_batch = 1, .threads = 1});
+  const std::vector<float> image(model.image_elements(), 0.5F);  // [C, H, W], values 0..1
+  session.run(image, /*width=*/1);
+  while (session.best().confidence < 0.95F && session.width() < model.groups()) session.refine();
+  const bellows::Prediction best = session.best();
+  std::cout << "class " << best.label << ", probability " << best.confidence << ", width "
+            << session.width() << " of " << model.groups() << '\n';
+  return 0;
+} catch (const bellows::Error& error) {
+  std::cerr << "embed: error: " << error.what() << '\n';
+  return 1;
+}

@@ -1,0 +1,481 @@
+// The verbs as a user meets them, on runs small enough to take a tenth of a second.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <sstream>
+
+#include "cli/command.h"
+#include "tests/data_fixtures.h"
+#include "training/data/dataset.h"
+#include "training/data/digits.h"
+#include "training/data/idx.h"
+#include "training/data/png_image.h"
+
+namespace bellows::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+struct Result {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+std::vector<std::string> words(const std::string& line) {
+  std::istringstream in(line);
+  std::vector<std::string> all;
+  for (std::string word; in >> word;) all.push_back(word);
+  return all;
+}
+
+// `line` is split at spaces.
+Result bellows(const std::string& line) {
+  std::ostringstream out, err;
+  Result result;
+  result.code = run_command(words(line), out, err);
+  result.out = out.str();
+  result.err = err.str();
+  return result;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<Json> json_lines(const std::string& text) {
+  std::vector<Json> values;
+  for (const std::string& line : lines_of(text)) values.push_back(Json::parse(line));
+  return values;
+}
+
+void expect_refused(const Result& result, int code, const std::vector<std::string>& parts) {
+  EXPECT_EQ(result.code, code) << result.err;
+  EXPECT_EQ(lines_of(result.err).size(), 1U) << result.err;
+  EXPECT_TRUE(result.err.starts_with("bellows")) << result.err;
+  EXPECT_THAT(result.err, HasSubstr(": error: "));
+  for (const std::string& part : parts) EXPECT_THAT(result.err, HasSubstr(part));
+}
+
+// A folder of its own for each test, with a configuration and what is made of it.
+class Command : public ::testing::Test {
+ protected:
+  std::filesystem::path folder_ = fixtures::fresh_folder();
+
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+
+  // Two groups, which a block of 8 or 16 does not divide.
+  std::string config(const std::string& data, int groups = 2, const std::string& name = "run.toml",
+                     const std::string& more = "") {
+    const std::string sizes = groups == 1 ? "[12]" : "[12, 20]";
+    const std::string text =
+        "name = \"tiny\"\n[network]\ninput = [1, 28, 28]\nclasses = 10\ngroups = " +
+        std::to_string(groups) +
+        "\nlayers = [\n{ kind = \"conv\", name = \"conv1\", channels = " + sizes +
+        ", kernel = 5, stride = 3 },\n{ kind = \"relu\", name = \"relu1\" },\n"
+        "{ kind = \"head\", name = \"head\" },\n]\n[data]\nvalidation = 0.2\n" +
+        data + "\n[training]\nepochs = [2]\nbatch_size = 20\nthreads = 1\n" + more;
+    return fixtures::write_file(folder_ / name, fixtures::bytes_of(text));
+  }
+  static std::string digits() {
+    return "format = \"digits\"\n[data.digits]\ntrain_images = 100\ntest_images = 40\n";
+  }
+
+  // Trains on drawn digits; returns the model's path.
+  std::string trained() {
+    const Result result = bellows("train " + config(digits()) + " --out " + path("run"));
+    EXPECT_EQ(result.code, 0) << result.err;
+    return path("run/model.safetensors");
+  }
+
+  std::string digit_png(int index, const std::string& name) {
+    const Dataset images = make_digits({.train_images = 60, .test_images = 1, .threads = 1}, 0);
+    std::filesystem::create_directories((folder_ / name).parent_path());
+    write_png(folder_ / name, images.shape(), images.image(static_cast<std::size_t>(index)));
+    return path(name);
+  }
+
+  // 60 digits as one folder for each class, all of them for training.
+  std::string png_folder() {
+    for (int i = 0; i < 60; ++i) {
+      digit_png(i, "pngs/class" + std::to_string(i % 10) + "/" + std::to_string(i) + ".png");
+    }
+    return path("pngs");
+  }
+};
+
+TEST_F(Command, HasAHelpPageWithUsageAndExampleForEveryVerb) {
+  for (const std::string& verb : command_verbs()) {
+    const Result result = bellows(verb + " --help");
+    EXPECT_EQ(result.code, 0) << verb;
+    EXPECT_EQ(result.err, "") << verb;
+    EXPECT_THAT(result.out, HasSubstr("Usage:\n  bellows " + verb));
+    EXPECT_THAT(result.out, HasSubstr("Example:\n  bellows " + verb));
+    EXPECT_THAT(result.out, HasSubstr("--json"));
+  }
+}
+
+TEST_F(Command, ListsItsVerbsAndTellsItsVersion) {
+  const Result help = bellows("--help");
+  EXPECT_EQ(help.code, 0);
+  for (const std::string& verb : command_verbs()) EXPECT_THAT(help.out, HasSubstr("  " + verb));
+  EXPECT_THAT(bellows("data --help").out, HasSubstr("data verify"));
+  EXPECT_THAT(bellows("data --help").out, Not(HasSubstr("  train")));
+  EXPECT_TRUE(bellows("--version").out.starts_with("bellows "));
+}
+
+TEST_F(Command, RefusesUnknownVerbsAndOptionsWithTheNearestName) {
+  expect_refused(bellows(""), 2, {"missing verb"});
+  expect_refused(bellows("tarin x"), 2, {"'tarin'", "'train'"});
+  expect_refused(bellows("data"), 2, {"missing verb behind 'data'"});
+  expect_refused(bellows("data lst"), 2, {"'lst'", "'list'", "bellows data --help"});
+  for (const std::string& verb : command_verbs()) {
+    expect_refused(bellows(verb + " a b --jsno"), 2, {"bellows " + verb, "'--jsno'", "--json"});
+  }
+}
+
+TEST_F(Command, FailsWhenItsOutputCannotBeWritten) {
+  std::ostringstream out, err;
+  out.setstate(std::ios::badbit);
+  EXPECT_EQ(run_command({"--version"}, out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("output could not be written"));
+}
+
+TEST_F(Command, TrainPrintsALineAnEpochAndATableOfWidths) {
+  const Result result = bellows("train " + config(digits()) + " --out " + path("run"));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(result.out, Not(HasSubstr("\r")));
+  for (const char* group : {"group 1/2", "group 2/2"}) {
+    for (const char* epoch : {", epoch 1/2: ", ", epoch 2/2: "}) {
+      EXPECT_THAT(result.out, HasSubstr(std::string(group) + epoch));
+    }
+  }
+  EXPECT_THAT(result.out, HasSubstr("80 training, 20 validation, 40 test images"));
+  EXPECT_THAT(result.out, HasSubstr("width  validation"));
+  EXPECT_THAT(result.out, HasSubstr("The model is " + path("run/model.safetensors")));
+}
+
+TEST_F(Command, TrainTellsMachinesTheSameInJsonLines) {
+  const Result result =
+      bellows("train " + config(digits()) + " --out " + path("run") + " --json --epochs 1,2");
+  EXPECT_EQ(result.code, 0) << result.err;
+  const std::vector<Json> lines = json_lines(result.out);
+  std::map<std::string, int> events;
+  for (const Json& line : lines) ++events[line.at("event").get<std::string>()];
+  EXPECT_EQ(events["data"], 1);
+  EXPECT_EQ(events["begin"], 2);
+  EXPECT_EQ(events["epoch"], 3);
+  EXPECT_EQ(events["group"], 2);
+  const Json& last = lines.back();
+  EXPECT_EQ(last.at("event"), "finished");
+  ASSERT_EQ(last.at("widths").size(), 2U);
+  EXPECT_EQ(last.at("widths")[1].at("width"), 2);
+  EXPECT_GE(last.at("widths")[1].at("test_accuracy"), 0.0);
+  // conv1: 12 channels of 5 x 5 and a bias; head: 10 classes over 12 maps of 8 x 8 and a bias.
+  EXPECT_EQ(last.at("widths")[0].at("parameters"), 12 * 25 + 12 + 10 * 12 * 64 + 10);
+  EXPECT_EQ(last.at("widths")[0].at("macs"), 12 * 25 * 64 + 10 * 12 * 64);
+}
+
+TEST_F(Command, TrainNamesWhatIsWrongWithItsArguments) {
+  const std::string run = config(digits());
+  expect_refused(bellows("train " + run), 2, {"bellows train", "--out DIR"});
+  expect_refused(bellows("train " + run + " --out x --resume --overwrite"), 2, {"--resume"});
+  expect_refused(bellows("train " + run + " --out x --epochs 1,2,3"), 2, {"training.epochs"});
+  expect_refused(bellows("train " + run + " --out x --threads 0"), 2, {"--threads", "'0'"});
+  expect_refused(bellows("train " + run + " --out x --data y"), 2, {"--data"});
+  expect_refused(bellows("train " + path("none.toml") + " --out x"), 1, {path("none.toml")});
+  const std::string other = config("format = \"mnist\"\n", 2, "other.toml");
+  expect_refused(bellows("train " + other + " --out x"), 2, {other, "--data DIR"});
+  expect_refused(bellows("train " + other + " --data " + path("none") + " --out x"), 1,
+                 {path("none")});
+  const std::string odd = config(digits(), 2, "odd.toml", "colour = 3\n");
+  expect_refused(bellows("train " + odd + " --out x"), 1, {odd, "colour"});
+}
+
+TEST_F(Command, TrainDoesNotTouchAFolderThatHoldsARunUnlessToldTo) {
+  const fixtures::Bytes before = fixtures::read_file(trained());
+  const std::string again = "train " + path("run.toml") + " --seed 5 --out " + path("run");
+  Result refused = bellows(again);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr(path("run")));
+  EXPECT_EQ(fixtures::read_file(path("run/model.safetensors")), before);
+  EXPECT_EQ(bellows(again + " --overwrite").code, 0);
+  EXPECT_NE(fixtures::read_file(path("run/model.safetensors")), before);
+}
+
+// Sends Ctrl-C as soon as `trigger` has been printed.
+class InterruptingBuffer : public std::stringbuf {
+ public:
+  explicit InterruptingBuffer(std::string trigger) : trigger_(std::move(trigger)) {}
+
+ protected:
+  int sync() override {
+    if (!sent_ && str().find(trigger_) != std::string::npos) {
+      sent_ = true;
+      std::raise(SIGINT);
+    }
+    return std::stringbuf::sync();
+  }
+
+ private:
+  std::string trigger_;
+  bool sent_ = false;
+};
+
+TEST_F(Command, TrainStoppedByCtrlCTellsHowToGoOnAndEndsWithTheSameModel) {
+  const fixtures::Bytes whole = fixtures::read_file(trained());
+  InterruptingBuffer buffer("group 2/2, epoch 1/2");
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  const int code = run_command({"train", path("run.toml"), "--overwrite", "--out", path("stopped")},
+                               out, err, "my/bellows");
+  EXPECT_EQ(code, 1);
+  EXPECT_THAT(err.str(), HasSubstr("saving a checkpoint"));
+  const std::string command = lines_of(buffer.str()).back();
+  EXPECT_EQ(command,
+            "  my/bellows train " + path("run.toml") + " --out " + path("stopped") + " --resume");
+  const Result resumed = bellows(command.substr(command.find("train")));
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("resumed: group 2/2"));
+  EXPECT_EQ(fixtures::read_file(path("stopped/model.safetensors")), whole);
+}
+
+TEST_F(Command, TrainExtendsAModelAndInspectShowsItsFirstGroupUnchanged) {
+  const std::string narrow = config(digits(), 1, "narrow.toml");
+  ASSERT_EQ(bellows("train " + narrow + " --out " + path("narrow")).code, 0);
+  const std::string base = path("narrow/model.safetensors");
+  const Result result =
+      bellows("train " + config(digits()) + " --extend " + base + " --out " + path("wide"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto groups_of = [](const std::string& model) {
+    return Json::parse(bellows("inspect " + model + " --json").out).at("group_files");
+  };
+  const Json groups = groups_of(path("wide/model.safetensors"));
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_EQ(groups[0], groups_of(base)[0]);
+}
+
+TEST_F(Command, EvaluateMeasuresEveryWidthOnDrawnDigitsWithoutAFolder) {
+  const std::string model = trained();
+  const Result text = bellows("evaluate " + model + " --threads 1 --confusion --check");
+  EXPECT_EQ(text.code, 0) << text.err;
+  for (const char* part :
+       {"accuracy", "loss", "parameters", "MACs", "weights", "latency",
+        "one image, one thread; median", "Width 2:", "right class", "conv1 + relu1"}) {
+    EXPECT_THAT(text.out, HasSubstr(part));
+  }
+  const Result result =
+      bellows("evaluate " + model + " --threads 1 --widths 2 --confusion --check --json");
+  EXPECT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  ASSERT_EQ(json.at("widths").size(), 1U);
+  const Json& width = json.at("widths")[0];
+  EXPECT_EQ(width.at("width"), 2);
+  EXPECT_GT(width.at("latency_us"), 0.0);
+  std::int64_t right = 0;
+  std::int64_t all = 0;
+  for (std::size_t truth = 0; truth < 10; ++truth) {
+    const auto row = width.at("confusion")[truth].get<std::vector<std::int64_t>>();
+    all += std::accumulate(row.begin(), row.end(), std::int64_t{0});
+    right += row[truth];
+  }
+  EXPECT_EQ(all, json.at("images").get<std::int64_t>());
+  EXPECT_NEAR(width.at("accuracy").get<double>(),
+              static_cast<double>(right) / static_cast<double>(all), 1e-12);
+  EXPECT_TRUE(json.at("check").at("passed").get<bool>());
+}
+
+TEST_F(Command, EvaluateMeasuresNoLatencyWhenItNeedNot) {
+  const Json json =
+      Json::parse(bellows("evaluate " + trained() + " --threads 1 --no-latency --json").out);
+  EXPECT_FALSE(json.contains("latency"));
+  EXPECT_FALSE(json.at("widths")[0].contains("latency_us"));
+}
+
+TEST_F(Command, EvaluateTakesTheHeldOutImagesWhereThereAreNoTestImagesAndSaysSo) {
+  const std::string images = png_folder();
+  ASSERT_EQ(bellows("train " + config("") + " --data " + images + " --out " + path("run")).code, 0);
+  const std::string model = path("run/model.safetensors");
+  const Result result = bellows("evaluate " + model + " --no-latency --data " + images);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("held out"));
+  EXPECT_THAT(result.out, HasSubstr("because there are no test images"));
+  expect_refused(bellows("evaluate " + model), 2, {"--data DIR"});
+}
+
+TEST_F(Command, EvaluateNamesWhatIsWrongWithItsArguments) {
+  const std::string model = trained();
+  expect_refused(bellows("evaluate"), 2, {"MODEL"});
+  expect_refused(bellows("evaluate " + path("none")), 1, {path("none")});
+  expect_refused(bellows("evaluate " + path("run.toml")), 1, {path("run.toml")});
+  expect_refused(bellows("evaluate " + model + " --widths 3"), 2, {"--widths", "1 to 2", "3"});
+  expect_refused(bellows("evaluate " + model + " --split tests"), 2, {"'tests'", "validation"});
+  expect_refused(bellows("evaluate " + model + " --format mnits"), 2, {"mnits", "fashion-mnist"});
+  expect_refused(bellows("evaluate " + model + " --data " + path("none")), 1, {path("none")});
+}
+
+TEST_F(Command, InferRefinesUntilItIsSureEnough) {
+  const std::string command = "infer " + trained() + " " + digit_png(7, "seven.png");
+  const Result all = bellows(command);
+  EXPECT_EQ(all.code, 0) << all.err;
+  EXPECT_THAT(all.out, HasSubstr(path("seven.png") + "\n  width 1: "));
+  EXPECT_THAT(all.out, HasSubstr("  width 2: "));
+  EXPECT_THAT(bellows(command + " --threshold 0").out, Not(HasSubstr("width 2")));
+  EXPECT_THAT(bellows(command + " --threshold 1").out, HasSubstr("width 2"));
+  EXPECT_THAT(bellows(command + " --width 1").out, Not(HasSubstr("width 2")));
+  expect_refused(bellows(command + " --width 3"), 2, {"--width", "3"});
+  expect_refused(bellows(command + " --threshold 2"), 2, {"--threshold", "'2'"});
+}
+
+TEST_F(Command, InferReadsFoldersAndIdxFilesAlike) {
+  const std::string model = trained();
+  const Dataset images = make_digits({.train_images = 60, .test_images = 1, .threads = 1}, 0);
+  std::vector<std::uint8_t> pixels;
+  for (std::size_t i = 0; i < 3; ++i) {
+    digit_png(static_cast<int>(i), "pngs/" + std::to_string(i) + ".png");
+    const auto image = images.image(i);
+    pixels.insert(pixels.end(), image.begin(), image.end());
+  }
+  write_idx_images(path("images.idx"), 3, 28, 28, pixels);
+  const auto from_folder =
+      json_lines(bellows("infer " + model + " " + path("pngs") + " --top 3 --json").out);
+  const auto from_idx =
+      json_lines(bellows("infer " + model + " " + path("images.idx") + " --top 3 --json").out);
+  ASSERT_EQ(from_folder.size(), 3U);
+  ASSERT_EQ(from_idx.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(from_folder[i].at("widths"), from_idx[i].at("widths"));
+    EXPECT_EQ(from_idx[i].at("image"), path("images.idx") + "[" + std::to_string(i) + "]");
+    const Json& answers = from_idx[i].at("widths")[1].at("answers");
+    ASSERT_EQ(answers.size(), 3U);
+    EXPECT_GE(answers[0].at("probability"), answers[1].at("probability"));
+    EXPECT_GE(answers[1].at("probability"), answers[2].at("probability"));
+  }
+}
+
+TEST_F(Command, InferTakesColourForAModelOfGreyImages) {
+  const std::string model = trained();
+  const std::string grey = digit_png(3, "grey.png");
+  const PngImage colour = read_png(grey, 3);
+  write_png(path("colour.png"), colour.shape, colour.pixels);
+  const auto lines =
+      json_lines(bellows("infer " + model + " " + grey + " " + path("colour.png") + " --json").out);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].at("widths"), lines[1].at("widths"));
+}
+
+TEST_F(Command, InferNamesTheImageThatDoesNotFit) {
+  const std::string model = trained();
+  write_png(path("small.png"), {1, 5, 6}, std::vector<std::uint8_t>(30));
+  expect_refused(bellows("infer " + model + " " + path("small.png")), 1,
+                 {path("small.png"), "5x6", "28x28"});
+  std::filesystem::create_directories(path("empty"));
+  expect_refused(bellows("infer " + model + " " + path("empty")), 1, {path("empty"), "PNG"});
+  expect_refused(bellows("infer " + model + " " + path("none.png")), 1, {path("none.png")});
+  expect_refused(bellows("infer " + model + " " + path("run.toml")), 1, {path("run.toml")});
+  expect_refused(bellows("infer " + model), 2, {"IMAGE"});
+}
+
+TEST_F(Command, InspectShowsAModelsWidthsHashesAndLayers) {
+  const std::string model = trained();
+  const Result text = bellows("inspect " + model + " --layers");
+  EXPECT_EQ(text.code, 0) << text.err;
+  const Json json = Json::parse(bellows("inspect " + model + " --layers --json").out);
+  EXPECT_EQ(json.at("provenance").at("data_set"), "drawn digits");
+  ASSERT_EQ(json.at("group_files").size(), 2U);
+  for (const Json& group : json.at("group_files")) {
+    EXPECT_THAT(text.out, HasSubstr(group.at("sha256").get<std::string>()));
+  }
+  std::int64_t macs = 0;
+  std::int64_t parameters = 0;
+  for (const Json& layer : json.at("layers")) {
+    EXPECT_THAT(text.out, HasSubstr(layer.at("name").get<std::string>()));
+    macs += layer.at("macs_by_width")[1].get<std::int64_t>();
+    parameters += layer.at("parameters_by_width")[1].get<std::int64_t>();
+  }
+  const Json& widest = json.at("widths")[1];
+  EXPECT_EQ(widest.at("macs"), macs);
+  EXPECT_EQ(widest.at("parameters"), parameters);
+  EXPECT_EQ(widest.at("weight_bytes"), 4 * parameters);
+  EXPECT_GT(widest.at("padded_macs").get<std::int64_t>(), macs);
+  EXPECT_GE(json.at("packed_bytes").get<std::int64_t>(), 4 * parameters);
+  EXPECT_FALSE(json.at("implementations").empty());
+}
+
+TEST_F(Command, InspectShowsAConfigurationAtTheCostOfItsModel) {
+  const Json model = Json::parse(bellows("inspect " + trained() + " --json").out);
+  const Result text = bellows("inspect " + path("run.toml"));
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("not trained"));
+  const Json config = Json::parse(bellows("inspect " + path("run.toml") + " --json").out);
+  for (const char* key : {"parameters", "macs", "padded_macs", "weight_bytes"}) {
+    EXPECT_EQ(config.at("widths")[1].at(key), model.at("widths")[1].at(key)) << key;
+  }
+}
+
+TEST_F(Command, InspectRefusesADamagedModelByName) {
+  fixtures::Bytes bytes = fixtures::read_file(trained());
+  bytes.back() ^= 1U;
+  const std::string damaged = fixtures::write_file(folder_ / "damaged.safetensors", bytes);
+  expect_refused(bellows("inspect " + damaged), 1, {damaged});
+}
+
+TEST_F(Command, DataListKnowsEveryFormatAndFindsWhatIsThere) {
+  const std::string images = png_folder();
+  const Json json = Json::parse(bellows("data list " + path("") + " --json").out);
+  EXPECT_EQ(json.at("formats").size(), all_dataset_formats().size());
+  const Result text = bellows("data list " + images);
+  EXPECT_EQ(text.code, 0) << text.err;
+  for (const DatasetFormat format : all_dataset_formats()) {
+    EXPECT_THAT(text.out, HasSubstr(format_name(format)));
+  }
+  EXPECT_THAT(text.out, HasSubstr(images));
+  expect_refused(bellows("data list " + path("none")), 1, {path("none")});
+}
+
+TEST_F(Command, DataVerifyFailsForFilesThatAreNotAsPublished) {
+  const std::vector<std::uint8_t> pixels(28 * 28);
+  write_idx_images(path("train-images-idx3-ubyte"), 1, 28, 28, pixels);
+  write_idx_labels(path("train-labels-idx1-ubyte"), std::vector<std::int32_t>{3});
+  const Result result = bellows("data verify " + path("") + " --format mnist --json");
+  EXPECT_EQ(result.code, 1);
+  const Json json = Json::parse(result.out);
+  EXPECT_FALSE(json.at("as_published").get<bool>());
+  EXPECT_FALSE(json.at("findings").empty());
+  EXPECT_THAT(result.err, HasSubstr("not as published"));
+}
+
+TEST_F(Command, DataSheetDrawsOneRowForEachClass) {
+  const Result result =
+      bellows("data sheet --out " + path("sheet.png") + " --per-class 3 --scale 1");
+  EXPECT_EQ(result.code, 0) << result.err;
+  const PngImage sheet = read_png(path("sheet.png"));
+  EXPECT_GE(sheet.shape.height, 10 * 28);
+  EXPECT_GE(sheet.shape.width, 3 * 28);
+  EXPECT_LT(sheet.shape.width, 5 * 28);
+  expect_refused(bellows("data sheet"), 2, {"--out FILE.png"});
+  expect_refused(bellows("data sheet --format mnist --out x.png"), 2, {"DIR"});
+  expect_refused(bellows("data sheet --out " + path("none/sheet.png")), 1,
+                 {path("none/sheet.png")});
+}
+
+TEST_F(Command, DataDownloadNamesWhatItCannotFetch) {
+  expect_refused(bellows("data download digits " + path("x")), 2, {"'digits'", "built in"});
+  expect_refused(bellows("data download minst " + path("x")), 2, {"minst", "mnist"});
+  // Nobody listens on port 1.
+  expect_refused(bellows("data download mnist " + path("x") + " --from http://127.0.0.1:1/"), 1,
+                 {"http://127.0.0.1:1/"});
+}
+
+}  // namespace
+}  // namespace bellows::cli

@@ -1,0 +1,177 @@
+#include "layers/program_onednn.h"
+
+#include <bellows/error.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bellows {
+namespace {
+
+using ::testing::HasSubstr;
+
+Desc row(int values) {
+  return {{values}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
+}
+
+float* floats(const BufferMemory& memory, BufferId buffer) {
+  return reinterpret_cast<float*>(memory.address(buffer));
+}
+
+TEST(BufferTable, GrowsBuffersAndNeverShrinksThem) {
+  BufferTable table;
+  const BufferId small = table.add("small", 100);
+  EXPECT_NE(small, BufferTable::kScratchpad);
+  const std::size_t before = table.allocated_bytes();
+  table.grow(small, 50);
+  EXPECT_EQ(table.allocated_bytes(), before);
+  table.grow(small, 1 << 20);
+  EXPECT_GE(table.allocated_bytes(), std::size_t{1} << 20);
+}
+
+TEST(BufferTable, DoesNotCountWhatOthersOwn) {
+  std::vector<float> weights(1000);
+  BufferTable table;
+  table.add_external("weights", 4000, weights.data());
+  EXPECT_EQ(table.allocated_bytes(), 0U);
+}
+
+TEST(BufferMemory, GivesEachBufferItsOwnZeroedAlignedPlace) {
+  std::vector<float> weights(8, 7.0F);
+  BufferTable table;
+  const std::vector<std::size_t> sizes{1, 4096, 5000, 64};
+  std::vector<BufferId> buffers;
+  for (const std::size_t size : sizes) buffers.push_back(table.add("buffer", size));
+  const BufferId external = table.add_external("weights", 32, weights.data());
+  const BufferMemory memory(table);
+  EXPECT_EQ(memory.bytes(), table.allocated_bytes());
+  EXPECT_EQ(floats(memory, external), weights.data());
+  std::vector<std::pair<std::byte*, std::byte*>> places;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    std::byte* begin = memory.address(buffers[i]);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(begin) % 64, 0U);
+    EXPECT_TRUE(std::all_of(begin, begin + sizes[i], [](std::byte b) { return b == std::byte{}; }));
+    places.emplace_back(begin, begin + sizes[i]);
+  }
+  std::sort(places.begin(), places.end());
+  for (std::size_t i = 1; i < places.size(); ++i) {
+    EXPECT_LE(places[i - 1].second, places[i].first);
+  }
+}
+
+TEST(BufferMemory, RefusesMoreThanThereIs) {
+  BufferTable table;
+  table.add("huge", std::numeric_limits<std::size_t>::max() / 4);
+  try {
+    const BufferMemory memory(table);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(error.what(), HasSubstr("not enough memory"));
+  }
+}
+
+TEST(BoundProgram, RunsPrimitivesAndKernelsInOrderOnTheirBuffers) {
+  BufferTable table;
+  const BufferId a = table.add("a", 4 * sizeof(float));
+  const BufferId b = table.add("b", 8 * sizeof(float));
+  const View whole{row(4), a, 0};
+  const View second_half{row(4), b, 4 * sizeof(float)};
+  Program program;
+  // b's second half = a + a; then a kernel doubles it; then a = relu of it.
+  const Primitive add = binary(Binary::kAdd, row(4), row(4), row(4));
+  program.push_back(
+      {"add",
+       add,
+       {},
+       {{DNNL_ARG_SRC_0, whole}, {DNNL_ARG_SRC_1, whole}, {DNNL_ARG_DST, second_half}}});
+  program.push_back({"double",
+                     {},
+                     [](void* const* arguments) {
+                       auto* values = static_cast<float*>(arguments[0]);
+                       for (int i = 0; i < 4; ++i) values[i] *= 2;
+                     },
+                     {{0, second_half}}});
+  program.push_back({"relu",
+                     activation_forward(Activation::kRelu, row(4)),
+                     {},
+                     {{DNNL_ARG_SRC, second_half}, {DNNL_ARG_DST, whole}}});
+  const BufferMemory memory(table);
+  const BoundProgram bound(program, memory);
+  ASSERT_EQ(bound.size(), 3U);
+  const dnnl::stream stream(cpu_engine());
+  const std::vector<float> start{1, -2, 0.5F, 3};
+  std::copy(start.begin(), start.end(), floats(memory, a));
+  bound.run(stream);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(floats(memory, b)[i], 0.0F);
+    EXPECT_EQ(floats(memory, b)[4 + i], 4 * start[i]);
+    EXPECT_EQ(floats(memory, a)[i], std::max(0.0F, 4 * start[i]));
+  }
+  // Step by step it is the same.
+  std::copy(start.begin(), start.end(), floats(memory, a));
+  bound.run_step(stream, 0);
+  EXPECT_EQ(floats(memory, b)[4], 2 * start[0]);
+  bound.run_step(stream, 1);
+  EXPECT_EQ(floats(memory, b)[4], 4 * start[0]);
+}
+
+TEST(BoundProgram, TwoMemoriesOfOneProgramDoNotTouchEachOther) {
+  BufferTable table;
+  const BufferId a = table.add("a", 4 * sizeof(float));
+  const View whole{row(4), a, 0};
+  Program program;
+  program.push_back({"double",
+                     binary(Binary::kAdd, row(4), row(4), row(4)),
+                     {},
+                     {{DNNL_ARG_SRC_0, whole}, {DNNL_ARG_SRC_1, whole}, {DNNL_ARG_DST, whole}}});
+  const BufferMemory first(table);
+  const BufferMemory second(table);
+  const BoundProgram in_first(program, first);
+  const BoundProgram in_second(program, second);
+  floats(first, a)[0] = 1;
+  floats(second, a)[0] = 10;
+  const dnnl::stream stream(cpu_engine());
+  in_first.run(stream);
+  in_first.run(stream);
+  in_second.run(stream);
+  EXPECT_EQ(floats(first, a)[0], 4.0F);
+  EXPECT_EQ(floats(second, a)[0], 20.0F);
+}
+
+TEST(BoundProgram, NamesTheStepThatFails) {
+  BufferTable table;
+  const BufferId a = table.add("a", 4 * sizeof(float));
+  Program program;
+  // A primitive without its arguments.
+  program.push_back({"conv1 group 2",
+                     binary(Binary::kAdd, row(4), row(4), row(4)),
+                     {},
+                     {{DNNL_ARG_SRC_0, {row(4), a, 0}}}});
+  const BufferMemory memory(table);
+  const BoundProgram bound(program, memory);
+  try {
+    bound.run(dnnl::stream(cpu_engine()));
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("conv1 group 2"));
+  }
+}
+
+TEST(ChannelBlock, IsAsWideAsTheVectorsOfThisProcessor) {
+  // Anything narrower would run at half the speed or in reference code.
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const bool avx512 =
+      (static_cast<unsigned>(isa) & static_cast<unsigned>(dnnl::cpu_isa::avx512_core)) ==
+      static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  EXPECT_EQ(channel_block(), avx512 ? 16 : 8);
+}
+
+}  // namespace
+}  // namespace bellows

@@ -1,0 +1,308 @@
+// The session's contract beside the properties of every layer (every_layer_test.cc): bad calls,
+// sessions that share a model, batches, and the memory that all widths need together.
+#include <bellows/bellows.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/model_state.h"
+#include "layers/adapter_onednn.h"
+#include "tests/grouped_networks.h"
+
+namespace bellows {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// Three groups, five classes, images [2, 9, 8].
+Network small_network(const char* head = "per_width") {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  return Network::read(network(
+      {2, 9, 8}, 5, 3, "triangular", head,
+      {conv("conv1", {3, 18, 2}, 3, 1, false), layer("batch_norm", "norm1"), layer("relu", "relu1"),
+       layer("max_pool", "pool1", {{"kernel", integer(2)}}), linear("linear2", {7, 3, 20})}));
+}
+
+Model model_of(Network network) {
+  WeightSet weights(network, network.groups());
+  for (int group = 1; group <= network.groups(); ++group) {
+    const auto parameters = random_parameters(network, group, 3);
+    std::size_t i = 0;
+    for (const ParameterKey& key : network.parameters(group)) {
+      std::ranges::copy(parameters[i++], weights.values(key).begin());
+    }
+  }
+  return internal::make_model(
+      std::make_shared<internal::ModelState>(std::move(network), ModelInfo{}, weights));
+}
+
+// The message of the Error(kInvalidArgument) that `act` throws.
+std::string refusal(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+class SessionTest : public ::testing::Test {
+ protected:
+  Network network_ = small_network();
+  Model model_ = model_of(small_network());
+  std::vector<float> images_ = random_images(network_, 4, 1);
+  std::span<const float> one_image() const {
+    return std::span(images_).first(static_cast<std::size_t>(network_.input_elements()));
+  }
+};
+
+TEST_F(SessionTest, RefusesOptionsOutOfRangeByName) {
+  EXPECT_THAT(refusal([&] { Session(model_, {.max_batch = 0}); }), HasSubstr("max_batch is 0"));
+  EXPECT_THAT(refusal([&] { Session(model_, {.max_batch = -3}); }), HasSubstr("max_batch is -3"));
+  EXPECT_THAT(refusal([&] { Session(model_, {.max_batch = 1 << 20}); }), HasSubstr("max_batch"));
+  EXPECT_THAT(refusal([&] { Session(model_, {.threads = 0}); }), HasSubstr("threads is 0"));
+  EXPECT_THAT(refusal([&] { Session(model_, {.threads = 1 << 20}); }), HasSubstr("threads"));
+}
+
+TEST_F(SessionTest, HasNoResultBeforeTheFirstRun) {
+  Session session(model_);
+  EXPECT_EQ(session.width(), 0);
+  EXPECT_THAT(refusal([&] { session.refine(); }), HasSubstr("call run first"));
+  EXPECT_THAT(refusal([&] { (void)session.logits(); }), HasSubstr("call run first"));
+  EXPECT_THAT(refusal([&] { (void)session.logits(1); }), HasSubstr("call run first"));
+  EXPECT_THAT(refusal([&] { (void)session.probabilities(); }), HasSubstr("call run first"));
+  EXPECT_THAT(refusal([&] { (void)session.best(); }), HasSubstr("call run first"));
+}
+
+TEST_F(SessionTest, LeavesTheFormerResultAfterEveryBadCall) {
+  Session session(model_, {.max_batch = 2});
+  session.run(std::span(images_).first(one_image().size() * 2), 2);
+  const std::vector<float> logits(session.logits().begin(), session.logits().end());
+  const std::vector<float> narrow(session.logits(1).begin(), session.logits(1).end());
+  const std::vector<float> probabilities(session.probabilities().begin(),
+                                         session.probabilities().end());
+  const auto unchanged = [&] {
+    return session.width() == 2 && session.batch() == 2 &&
+           std::ranges::equal(session.logits(), logits) &&
+           std::ranges::equal(session.logits(1), narrow) &&
+           std::ranges::equal(session.probabilities(), probabilities);
+  };
+  ASSERT_EQ(logits.size(), 10U);
+  const std::size_t size = one_image().size();
+  const std::vector<std::pair<std::function<void()>, std::string>> bad_calls = {
+      {[&] { session.run(one_image(), 0); }, "width 0"},
+      {[&] { session.run(one_image(), -1); }, "width -1"},
+      {[&] { session.run(one_image(), 4); }, "widths 1 to 3"},
+      {[&] { session.run({}, 1); }, "given 0 values"},
+      {[&] { session.run(one_image().first(size - 1), 1); }, "143 values"},
+      {[&] { session.run(std::span(images_).first(size + 1), 1); }, "145 values"},
+      {[&] { session.run(std::span(images_).first(3 * size), 1); }, "1 to 2 images"},
+      {[&] { (void)session.logits(0); }, "width 0"},
+      {[&] { (void)session.logits(3); }, "width 3"},
+      {[&] { (void)session.best(-1); }, "image -1"},
+      {[&] { (void)session.best(2); }, "image 2"},
+  };
+  for (const auto& [call, culprit] : bad_calls) {
+    EXPECT_THAT(refusal(call), HasSubstr(culprit));
+    EXPECT_TRUE(unchanged()) << culprit;
+  }
+  // And goes on from there.
+  session.refine();
+  EXPECT_EQ(session.width(), 3);
+  EXPECT_THAT(refusal([&] { session.refine(); }), AllOf(HasSubstr("refine"), HasSubstr("width 3")));
+  EXPECT_EQ(session.width(), 3);
+  EXPECT_TRUE(std::ranges::equal(session.logits(2), logits));
+}
+
+TEST_F(SessionTest, RefusesAModelsCostOfAWidthItDoesNotHave) {
+  EXPECT_THAT(refusal([&] { (void)model_.cost(0); }), HasSubstr("width 0"));
+  EXPECT_THAT(refusal([&] { (void)model_.cost(4); }), HasSubstr("width 4"));
+}
+
+TEST_F(SessionTest, ProbabilitiesAreTheSoftmaxOfTheLogitsAndBestIsTheirLargest) {
+  Session session(model_, {.max_batch = 4});
+  session.run(images_, 3);
+  for (std::size_t image = 0; image < 4; ++image) {
+    const auto logits = session.logits().subspan(image * 5, 5);
+    const auto probabilities = session.probabilities().subspan(image * 5, 5);
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(double{logit});
+    std::size_t largest = 0;
+    for (std::size_t label = 0; label < 5; ++label) {
+      EXPECT_NEAR(probabilities[label], std::exp(double{logits[label]}) / sum, 1e-6);
+      if (logits[label] > logits[largest]) largest = label;
+    }
+    const Prediction best = session.best(static_cast<int>(image));
+    EXPECT_EQ(best.label, static_cast<int>(largest));
+    EXPECT_EQ(best.confidence, probabilities[largest]);
+  }
+}
+
+TEST_F(SessionTest, ASmallerBatchGivesTheBitsOfTheSameImagesInAFullOne) {
+  Session session(model_, {.max_batch = 4});
+  session.run(images_, 3);
+  const std::vector<float> all(session.logits().begin(), session.logits().end());
+  for (std::size_t count = 1; count < 4; ++count) {
+    session.run(std::span(images_).first(count * one_image().size()), 3);
+    EXPECT_EQ(session.batch(), static_cast<int>(count));
+    EXPECT_TRUE(std::ranges::equal(session.logits(), std::span(all).first(count * 5))) << count;
+  }
+}
+
+TEST_F(SessionTest, BatchSizesAgreeUpToRounding) {
+  // Plans of different batch sizes may sum in another order.
+  Session single(model_);
+  Session eight(model_, {.max_batch = 8, .threads = 2});
+  for (int width = 1; width <= 3; ++width) {
+    eight.run(images_, width);
+    for (std::size_t image = 0; image < 4; ++image) {
+      single.run(std::span(images_).subspan(image * one_image().size(), one_image().size()), width);
+      for (std::size_t label = 0; label < 5; ++label) {
+        const double expected = single.logits()[label];
+        EXPECT_NEAR(eight.logits()[image * 5 + label], expected, 1e-5 * (1 + std::abs(expected)));
+      }
+    }
+  }
+}
+
+TEST_F(SessionTest, SessionsOnTwoThreadsGiveTheBitsTheyGiveAlone) {
+  const auto results = [&](Session& session, int first_width) {
+    std::vector<float> all;
+    for (int turn = 0; turn < 200; ++turn) {
+      session.run(one_image(), (first_width + turn) % 3 + 1);
+      all.insert(all.end(), session.logits().begin(), session.logits().end());
+      if (session.width() < 3) session.refine();
+      all.insert(all.end(), session.logits().begin(), session.logits().end());
+    }
+    return all;
+  };
+  Session first(model_);
+  Session second(model_);
+  const std::vector<float> first_alone = results(first, 0);
+  const std::vector<float> second_alone = results(second, 1);
+  std::vector<float> beside;
+  std::thread other([&] { beside = results(second, 1); });
+  const std::vector<float> here = results(first, 0);
+  other.join();
+  EXPECT_TRUE(here == first_alone);
+  EXPECT_TRUE(beside == second_alone);
+}
+
+TEST_F(SessionTest, SessionsCanBeMadeByManyThreadsAtOnce) {
+  Session alone(model_, {.max_batch = 2});
+  alone.run(one_image(), 3);
+  std::vector<std::vector<float>> logits(4);
+  std::vector<std::thread> threads;
+  const Model fresh = model_of(small_network());
+  for (std::vector<float>& mine : logits) {
+    threads.emplace_back([&] {
+      Session session(fresh, {.max_batch = 2});
+      session.run(one_image(), 3);
+      mine.assign(session.logits().begin(), session.logits().end());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& mine : logits) EXPECT_TRUE(std::ranges::equal(mine, alone.logits()));
+}
+
+TEST_F(SessionTest, OutlivesTheModelItWasMadeFrom) {
+  auto model = std::make_unique<Model>(model_of(small_network()));
+  Session session(*model);
+  model.reset();
+  session.run(one_image(), 3);
+  Session moved = std::move(session);
+  EXPECT_EQ(moved.width(), 3);
+  EXPECT_EQ(moved.logits().size(), 5U);
+}
+
+TEST_F(SessionTest, AppliesTheNormalisationOfTheModel) {
+  Network network = small_network();
+  WeightSet weights(network, 3);
+  for (const ParameterKey& key : network.parameters(1)) {
+    if (key.spec.role == ParameterRole::kWeight) std::ranges::fill(weights.values(key), 0.1F);
+  }
+  const auto logits_of = [&](ModelInfo info, const std::vector<float>& images) {
+    Session session(internal::make_model(
+        std::make_shared<internal::ModelState>(small_network(), std::move(info), weights)));
+    session.run(images, 1);
+    return std::vector<float>(session.logits().begin(), session.logits().end());
+  };
+  std::vector<float> raw(one_image().begin(), one_image().end());
+  std::vector<float> normalised = raw;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    normalised[i] = i < 72 ? (raw[i] - 0.5F) / 0.25F : (raw[i] + 1.0F) / 2.0F;
+  }
+  const auto expected = logits_of({}, normalised);
+  ModelInfo info;
+  info.mean = {0.5, -1.0};
+  info.stddev = {0.25, 2.0};
+  const auto given = logits_of(info, raw);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(given[i], expected[i], 1e-4);
+}
+
+// Floats that the widest width alone would hold, were it a network of its own: every weight with
+// its groups padded to blocks, and one value a channel for the bias (where normalisation goes too).
+std::int64_t padded_values(const Network& network) {
+  const int block = channel_block();
+  const auto padded = [&](const MapShape& shape, GroupRange range) {
+    std::int64_t sum = 0;
+    for (int group = range.first; group <= range.last; ++group) {
+      sum += (shape.channels_of(group) + block - 1) / block * block;
+    }
+    return sum;
+  };
+  std::int64_t values = 0;
+  for (const Node& node : network.nodes()) {
+    for (int group = 1; group <= network.groups(); ++group) {
+      for (const ParameterSpec& spec : node.layer->parameters(node.site, group)) {
+        if (spec.role != ParameterRole::kWeight) continue;
+        const std::int64_t outputs = padded(node.site.dst, {group, group});
+        // Of src, as many groups as make up the channels that the weight reads.
+        const GroupRange reads = node.site.groups_read(group);
+        const bool image = node.site.src_is_input;
+        const std::int64_t inputs =
+            image ? node.site.src.channels_of(1) : padded(node.site.src, reads);
+        const std::int64_t kernel =
+            spec.elements() / spec.dims[0] / node.site.src.channels_in(reads);
+        values += outputs * inputs * kernel + outputs;
+      }
+    }
+  }
+  return values;
+}
+
+TEST_F(SessionTest, AllWidthsTogetherHoldLittleMoreThanTheWidestAlone) {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  const auto big = [] {
+    return Network::read(
+        network({3, 16, 16}, 10, 4, "triangular", "per_width",
+                {conv("conv1", {16, 16, 32, 24}, 3, 1), layer("relu", "relu1"),
+                 conv("conv2", {32, 32, 32, 40}, 3, 1, false), layer("batch_norm", "norm2"),
+                 layer("relu", "relu2"), layer("max_pool", "pool2", {{"kernel", integer(4)}}),
+                 linear("linear3", {64, 64, 64, 64})}));
+  };
+  const auto most = 1.05 * 4 * static_cast<double>(padded_values(big()));
+  const Model model = model_of(big());
+  EXPECT_LE(static_cast<double>(model.packed_bytes()), most);
+  EXPECT_GE(model.packed_bytes(), static_cast<std::size_t>(model.cost(4).parameters) * 4 * 9 / 10);
+  // Other batch sizes and numbers of threads share what is there.
+  const Session batch(model, {.max_batch = 64});
+  const Session threads(model, {.max_batch = 64, .threads = 2});
+  const Session single(model, {.threads = 2});
+  EXPECT_LE(static_cast<double>(model.packed_bytes()), most);
+}
+
+}  // namespace
+}  // namespace bellows
