@@ -191,6 +191,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   });
 
   std::vector<WidthRow> rows;
+  rows.reserve(scores.size());
   for (const WidthScore& score : scores) {
     rows.push_back({.width = score.width,
                     .cost = model.cost(score.width),

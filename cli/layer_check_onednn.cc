@@ -131,6 +131,7 @@ std::vector<LayerDifference> check_layers(const Model& model, const WeightSet& w
 
   std::vector<LayerDifference> layers;
   const std::vector<FusedNode>& nodes = batch.plan().nodes;
+  layers.reserve(nodes.size());
   for (const FusedNode& fused : nodes) {
     layers.push_back({fused_name(network, fused),
                       std::vector<double>(static_cast<std::size_t>(network.groups()))});

@@ -31,9 +31,9 @@ ConfigValue table_of(ConfigValue::Array layers, const char* connectivity = "tria
 }
 
 // The table with `key` replaced.
-ConfigValue with(ConfigValue table, const std::string& key, ConfigValue value) {
+ConfigValue with(ConfigValue table, const std::string& key, const ConfigValue& value) {
   for (auto& [name, member] : std::get<ConfigValue::Table>(table.data())) {
-    if (name == key) member = std::move(value);
+    if (name == key) member = value;
   }
   return table;
 }

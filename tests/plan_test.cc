@@ -108,7 +108,8 @@ TEST(Plan, GroupsOfATensorAreAContiguousPrefixForEveryBatch) {
       EXPECT_EQ(place.offset_of(group), expected);
       const int padded = (place.layout.shape().channels_of(group) + place.layout.block() - 1) /
                          place.layout.block() * place.layout.block();
-      expected += static_cast<std::size_t>(padded * 9 * 8 * batch) * sizeof(float);
+      expected += sizeof(float) * 9 * 8 * static_cast<std::size_t>(padded) *
+                  static_cast<std::size_t>(batch);
     }
     EXPECT_EQ(place.layout.bytes({1, 3}), expected);
   }
@@ -168,10 +169,11 @@ TEST(Plan, ImagesAreNormalisedByChannelIntoTheInput) {
     const std::vector<float> images = random_images(network, batch, 1);
     std::vector<float> memory(plan.input.layout.bytes({1, 1}) / sizeof(float), 0.0F);
     load_images(plan, images.data(), batch, {0.5F, -1.0F}, {2.0F, 0.25F}, memory.data());
+    std::size_t next = 0;
     for (int sample = 0; sample < batch; ++sample) {
       for (int channel = 0; channel < 2; ++channel) {
         for (int pixel = 0; pixel < 72; ++pixel) {
-          const float value = images[static_cast<std::size_t>((sample * 2 + channel) * 72 + pixel)];
+          const float value = images[next++];
           const float expected = channel == 0 ? (value - 0.5F) / 2.0F : (value + 1.0F) / 0.25F;
           EXPECT_NEAR(memory[plan.input.layout.index(sample, channel, pixel)], expected, 1e-4F);
         }

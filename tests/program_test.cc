@@ -47,6 +47,7 @@ TEST(BufferMemory, GivesEachBufferItsOwnZeroedAlignedPlace) {
   BufferTable table;
   const std::vector<std::size_t> sizes{1, 4096, 5000, 64};
   std::vector<BufferId> buffers;
+  buffers.reserve(sizes.size());
   for (const std::size_t size : sizes) buffers.push_back(table.add("buffer", size));
   const BufferId external = table.add_external("weights", 32, weights.data());
   const BufferMemory memory(table);

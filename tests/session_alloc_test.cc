@@ -81,9 +81,9 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
 extern "C" dnnl_status_t dnnl_primitive_create(dnnl_primitive_t* primitive,
                                                const_dnnl_primitive_desc_t description) {
   using Create = dnnl_status_t (*)(dnnl_primitive_t*, const_dnnl_primitive_desc_t);
-  static const auto create = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "dnnl_primitive_create"));
+  static const auto kCreate = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "dnnl_primitive_create"));
   ++primitives_made;
-  return create(primitive, description);
+  return kCreate(primitive, description);
 }
 
 namespace bellows {
@@ -119,7 +119,7 @@ float wander(Session& session, const Network& network, const std::vector<float>&
     if (session.width() > 0 && session.width() < network.groups() && random() % 2 == 0) {
       session.refine();
     } else {
-      const auto count = static_cast<std::size_t>(1 + static_cast<int>(random() % 7) % batch);
+      const std::size_t count = 1 + random() % 7 % static_cast<std::size_t>(batch);
       session.run(
           std::span(images).first(count * static_cast<std::size_t>(network.input_elements())),
           1 + static_cast<int>(random() % 7) % network.groups());

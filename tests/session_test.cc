@@ -205,6 +205,7 @@ TEST_F(SessionTest, SessionsCanBeMadeByManyThreadsAtOnce) {
   alone.run(one_image(), 3);
   std::vector<std::vector<float>> logits(4);
   std::vector<std::thread> threads;
+  threads.reserve(logits.size());
   const Model fresh = model_of(small_network());
   for (std::vector<float>& mine : logits) {
     threads.emplace_back([&] {

@@ -39,16 +39,16 @@ double seconds_since(Clock::time_point start) {
   throw Error(ErrorCode::kInvalidArgument, problem);
 }
 
+void drop(ConfigValue& table, std::initializer_list<const char*> keys) {
+  std::erase_if(std::get<ConfigValue::Table>(table.data()), [&](const auto& member) {
+    return std::ranges::any_of(keys, [&](const char* key) { return member.first == key; });
+  });
+}
+
 // What decides the bits of a run, as text: the configuration without paths, expectations, and what
 // only says how it is run.
 std::string identity(const RunConfig& config) {
   ConfigValue written = config.write();
-  const auto drop = [](ConfigValue& table, std::initializer_list<const char*> keys) {
-    auto& members = std::get<ConfigValue::Table>(table.data());
-    std::erase_if(members, [&](const auto& member) {
-      return std::ranges::any_of(keys, [&](const char* key) { return member.first == key; });
-    });
-  };
   drop(written, {"expected"});
   for (auto& [key, value] : std::get<ConfigValue::Table>(written.data())) {
     if (key == "data") drop(value, {"path", "format"});
@@ -190,7 +190,8 @@ void Run::open_folder() {
     if (has_model) refuse("the run in '" + options_.folder.string() + "' is finished already");
   } else if ((has_checkpoint || has_model) && !options_.overwrite) {
     refuse("the folder '" + options_.folder.string() +
-           "' holds a run; resume it, overwrite it, or choose another folder");
+           "' holds a run; go on with --resume, replace it with --overwrite, or choose another "
+           "folder");
   }
 }
 
@@ -274,6 +275,10 @@ ModelInfo Run::info(int groups) const {
     info.validation_accuracy = validation_;
   info.extra.emplace_back("configuration", config_.name);
   info.extra.emplace_back("training_images", std::to_string(data_.training.size()));
+  // So that the same images can be found again: how the generator drew, what was held out.
+  ConfigValue data = *config_.write().find("data");
+  drop(data, {"path"});
+  info.extra.emplace_back("data", data.to_json());
   return info;
 }
 

@@ -87,6 +87,8 @@ class Session {
   /// enough memory, or oneDNN cannot run the model at this batch size).
   explicit Session(const Model& model, SessionOptions options = {});
   ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
