@@ -163,7 +163,8 @@ TEST_P(EveryLayer, LearnsWithTheGradientsOfTheReference) {
           const auto was = before.values(key);
           EXPECT_EQ(std::memcmp(values.data(), was.data(), values.size_bytes()), 0);
           EXPECT_TRUE(std::ranges::all_of(gradients.values(key), [&](float gradient) {
-            return gradient == 0.0F || !key.spec.learned() || key.spec.role == ParameterRole::kScale;
+            return gradient == 0.0F || !key.spec.learned() ||
+                   key.spec.role == ParameterRole::kScale;
           }));
         } else if (key.spec.learned()) {
           EXPECT_LT(difference(gradients.values(key),

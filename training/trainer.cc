@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "engine/json_value.h"
 #include "engine/model_file.h"
 #include "engine/model_state.h"
 #include "engine/sha256.h"
@@ -57,12 +58,42 @@ std::string identity(const RunConfig& config) {
   return written.to_json();
 }
 
+// Where two configurations first differ, in words; empty when they do not.
+std::string difference(const ConfigValue& before, const ConfigValue& now, const std::string& key) {
+  if (before.to_json() == now.to_json()) return {};
+  const auto* table = std::get_if<ConfigValue::Table>(&now.data());
+  if (table != nullptr && std::holds_alternative<ConfigValue::Table>(before.data())) {
+    for (const auto& [name, value] : *table) {
+      const std::string inner = key.empty() ? name : key + "." + name;
+      const ConfigValue* other = before.find(name);
+      if (other == nullptr) return "key '" + inner + "' was not there";
+      if (std::string found = difference(*other, value, inner); !found.empty()) return found;
+    }
+  }
+  const auto* array = std::get_if<ConfigValue::Array>(&now.data());
+  const auto* old = std::get_if<ConfigValue::Array>(&before.data());
+  if (array != nullptr && old != nullptr && !array->empty() &&
+      std::holds_alternative<ConfigValue::Table>(array->front().data())) {
+    if (array->size() != old->size()) {
+      return "key '" + key + "' had " + std::to_string(old->size()) + " entries, now it has " +
+             std::to_string(array->size());
+    }
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      const std::string inner = key + "[" + std::to_string(i) + "]";
+      if (std::string found = difference((*old)[i], (*array)[i], inner); !found.empty()) {
+        return found;
+      }
+    }
+  }
+  return "key '" + key + "' was " + before.to_json() + ", now it is " + now.to_json();
+}
+
 std::string fingerprint(const Dataset& data) {
   Sha256 digest;
+  for (const std::string& name : data.class_names()) digest.update(name + '\n');
   for (std::size_t i = 0; i < data.size(); ++i) {
     digest.update(data.image(i));
-    const auto label = static_cast<std::uint8_t>(data.label(i));
-    digest.update(std::span(&label, 1));
+    digest.update(std::to_string(data.label(i)) + '\n');
   }
   return data.name() + ", " + std::to_string(data.size()) + " images, " + digest.hex();
 }
@@ -71,8 +102,10 @@ std::string fingerprint(const Dataset& data) {
 // they show at the next checkpoint.
 class Log {
  public:
-  explicit Log(const std::filesystem::path& path, bool fresh)
-      : file_(path, fresh ? std::ios::trunc : std::ios::app) {}
+  explicit Log(const std::filesystem::path& path, bool fresh) {
+    if (!fresh) drop_partial_line(path);
+    file_.open(path, fresh ? std::ios::trunc : std::ios::app);
+  }
 
   void line(const char* event, ConfigValue::Table members) {
     members.insert(members.begin(), {"event", ConfigValue(std::string(event))});
@@ -80,10 +113,27 @@ class Log {
   }
 
  private:
+  // A full disk or a crash may have cut the last line; the next one must not be glued to it.
+  static void drop_partial_line(const std::filesystem::path& path) {
+    std::uintmax_t whole = 0;
+    std::uintmax_t length = 0;
+    std::ifstream file(path, std::ios::binary);
+    for (char c = 0; file.get(c);) {
+      ++length;
+      if (c == '\n') whole = length;
+    }
+    std::error_code ignored;
+    if (whole != length) std::filesystem::resize_file(path, whole, ignored);
+  }
+
   std::ofstream file_;
 };
 
-ConfigValue number(double value) { return ConfigValue(value); }
+// JSON has no number for what is not finite.
+ConfigValue number(double value) {
+  if (std::isfinite(value)) return ConfigValue(value);
+  return ConfigValue(std::string(std::isnan(value) ? "nan" : "inf"));
+}
 ConfigValue number(int value) { return ConfigValue(std::int64_t{value}); }
 
 ConfigValue scores_value(const std::vector<WidthScore>& scores) {
@@ -96,6 +146,13 @@ ConfigValue scores_value(const std::vector<WidthScore>& scores) {
   return ConfigValue(std::move(array));
 }
 
+[[noreturn]] void refuse_infinite(const std::string& what, const TrainingPosition& position) {
+  refuse(what + " is no longer finite in the training of group " +
+         std::to_string(position.last_group) + ", epoch " + std::to_string(position.epoch + 1) +
+         ", batch " + std::to_string(position.batch + 1) +
+         "; lower 'training.optimiser.learning_rate' or set 'training.gradient_clip'");
+}
+
 // One call of train(): the state shared by its steps.
 class Run {
  public:
@@ -106,9 +163,9 @@ class Run {
     threads_ = wanted > 0 ? wanted : omp_get_num_procs();
     check_data();
     open_folder();
-    log_ = std::make_unique<Log>(options.folder / kLogName, /*fresh=*/!checkpoint_.has_value());
     load_base();
     prepare_state();
+    if (checkpoint_) take_over();
   }
 
   TrainingOutcome go();
@@ -118,6 +175,8 @@ class Run {
   void open_folder();
   void load_base();
   void prepare_state();
+  void take_over();
+  void begin_writing();
   [[nodiscard]] ModelInfo info(int groups) const;
   [[nodiscard]] Model model_of(int groups) const;
   bool train_step(GroupRange range);
@@ -180,14 +239,18 @@ void Run::open_folder() {
     throw Error(ErrorCode::kIoError, "cannot make the folder '" + options_.folder.string() +
                                          "': " + failed.message() + "; choose another");
   }
-  const bool has_checkpoint = std::filesystem::exists(checkpoint_path());
-  const bool has_model = std::filesystem::exists(model_path());
+  // A model without a checkpoint is finished: the checkpoint of a step is written before its model.
+  const bool has_checkpoint = std::filesystem::exists(checkpoint_path(), failed);
+  const bool has_model = std::filesystem::exists(model_path(), failed);
   if (options_.resume) {
     if (has_checkpoint) {
       checkpoint_ = load_checkpoint(checkpoint_path());
       return;
     }
-    if (has_model) refuse("the run in '" + options_.folder.string() + "' is finished already");
+    if (has_model) {
+      refuse("the run in '" + options_.folder.string() +
+             "' is finished already; begin anew with --overwrite, or choose another folder");
+    }
   } else if ((has_checkpoint || has_model) && !options_.overwrite) {
     refuse("the folder '" + options_.folder.string() +
            "' holds a run; go on with --resume, replace it with --overwrite, or choose another "
@@ -197,6 +260,11 @@ void Run::open_folder() {
 
 void Run::load_base() {
   if (!options_.extend) return;
+  std::error_code ignored;
+  if (std::filesystem::equivalent(*options_.extend, model_path(), ignored)) {
+    refuse("the model '" + options_.extend->string() +
+           "' lies where this run writes its own; choose another folder");
+  }
   ModelFile base = load_model(*options_.extend);
   base_groups_ = base.network.groups();
   if (base_groups_ >= groups()) {
@@ -217,34 +285,68 @@ void Run::load_base() {
   for (const GroupFacts& group : base.facts.groups) digest.update(group.sha256);
   state_.base = digest.hex();
   weights_ = std::move(base.weights);
-  // The frozen groups have learned with this normalisation; new ones must live with it.
-  normalisation_.mean.assign(base.info.mean.begin(), base.info.mean.end());
-  normalisation_.stddev.assign(base.info.stddev.begin(), base.info.stddev.end());
+  // The frozen groups have learned with this normalisation, or without one; new ones must live with
+  // it.
+  state_.mean = base.info.mean;
+  state_.stddev = base.info.stddev;
+  const auto channels = static_cast<std::size_t>(config_.network.input().channels_of(1));
+  normalisation_ = {.mean = std::vector<float>(channels, 0.0F),
+                    .stddev = std::vector<float>(channels, 1.0F)};
+  std::ranges::copy(base.info.mean, normalisation_.mean.begin());
+  std::ranges::copy(base.info.stddev, normalisation_.stddev.begin());
   validation_ = base.info.validation_accuracy;
-  validation_.resize(static_cast<std::size_t>(base_groups_));
 }
 
 void Run::prepare_state() {
   state_.config = identity(config_);
   state_.data = fingerprint(data_.training);
   state_.threads = threads_;
-  if (normalisation_.mean.empty()) normalisation_ = compute_normalisation(data_.training);
-  state_.mean.assign(normalisation_.mean.begin(), normalisation_.mean.end());
-  state_.stddev.assign(normalisation_.stddev.begin(), normalisation_.stddev.end());
-  state_.first_group = base_groups_ + 1;
-  if (!checkpoint_) return;
-
-  const CheckpointState& found = checkpoint_->state;
-  const std::string place = "the checkpoint in '" + options_.folder.string() + "' is of another ";
-  if (found.config != state_.config) refuse(place + "configuration; choose another folder");
-  if (found.data != state_.data) {
-    refuse(place + "data set (" + found.data.substr(0, found.data.rfind(',')) + ")");
+  if (!options_.extend) {
+    normalisation_ = compute_normalisation(data_.training);
+    state_.mean.assign(normalisation_.mean.begin(), normalisation_.mean.end());
+    state_.stddev.assign(normalisation_.stddev.begin(), normalisation_.stddev.end());
   }
-  if (found.base != state_.base) refuse(place + "base model");
+  state_.first_group = base_groups_ + 1;
+}
+
+// Goes on from the checkpoint that was found, if it is of this very run.
+void Run::take_over() {
+  const CheckpointState& found = checkpoint_->state;
+  const std::string checkpoint = "the checkpoint in '" + options_.folder.string() + "' ";
+  if (found.config != state_.config) {
+    refuse(checkpoint + "is of another configuration: " +
+           difference(read_json(found.config, checkpoint_path().string()),
+                      read_json(state_.config, "configuration"), "") +
+           "; take that one or choose another folder");
+  }
+  if (found.data != state_.data) {
+    const auto without_checksum = [](const std::string& text) {
+      return text.substr(0, text.rfind(','));
+    };
+    const std::string before = without_checksum(found.data);
+    const std::string now = without_checksum(state_.data);
+    refuse(checkpoint + "is of another data set: it had " + before + ", now there are " +
+           (before == now ? "as many of other content" : now) +
+           "; take that one or choose another folder");
+  }
+  if (found.base != state_.base) {
+    refuse(checkpoint +
+           (found.base.empty()   ? "is of a run that extends no model; resume without --extend"
+            : state_.base.empty() ? "is of a run that extends a model; resume with its --extend"
+                                  : "is of another base model than '" + options_.extend->string() +
+                                        "'; resume with the one it began with"));
+  }
   if (found.threads != threads_) {
-    refuse("the checkpoint in '" + options_.folder.string() + "' was made with " +
-           std::to_string(found.threads) + " threads, now there are " + std::to_string(threads_) +
-           "; resume with --threads " + std::to_string(found.threads) + " for the same bits");
+    refuse(checkpoint + "was made with " + std::to_string(found.threads) +
+           " threads, now there are " + std::to_string(threads_) + "; resume with --threads " +
+           std::to_string(found.threads) + " for the same bits");
+  }
+  if (found.first_group <= base_groups_ || found.first_group > groups() ||
+      found.last_group != range_from(found.first_group).last ||
+      found.epoch > config_.training.epochs_of(found.first_group)) {
+    throw Error(ErrorCode::kCorruptData,
+                checkpoint + "stands at a place that this run does not have; begin anew with "
+                             "--overwrite");
   }
   for (int group = weights_.groups() + 1; group <= found.last_group; ++group) {
     weights_.add_group(config_.network);
@@ -255,6 +357,24 @@ void Run::prepare_state() {
   validation_ = found.validation;
   seconds_before_ = found.seconds;
   state_.first_group = found.first_group;
+}
+
+// Called once, when nothing can be refused any more: until then a run that is to be replaced stays
+// as it was.
+void Run::begin_writing() {
+  if (log_) return;
+  if (!checkpoint_) {
+    // Or the checkpoint of the run before could be resumed in the name of this one.
+    for (const std::filesystem::path& old : {model_path(), checkpoint_path()}) {
+      std::error_code failed;
+      std::filesystem::remove(old, failed);
+      if (failed) {
+        throw Error(ErrorCode::kIoError, "cannot remove '" + old.string() +
+                                             "': " + failed.message() + "; choose another folder");
+      }
+    }
+  }
+  log_ = std::make_unique<Log>(options_.folder / kLogName, /*fresh=*/!checkpoint_.has_value());
 }
 
 ModelInfo Run::info(int groups) const {
@@ -334,6 +454,13 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
     checkpoint.arrays.push_back(
         {"optimiser." + array.name, {array.values.begin(), array.values.end()}});
   }
+  // The last update may have been the one too many: then the checkpoint before is the better one.
+  for (const Checkpoint::Array& array : checkpoint.arrays) {
+    if (std::ranges::all_of(array.values, [](float value) { return std::isfinite(value); })) {
+      continue;
+    }
+    refuse_infinite("'" + array.name + "'", next);
+  }
   save_checkpoint(checkpoint_path(), checkpoint);
   observer_.checkpoint(checkpoint_path());
 }
@@ -403,11 +530,17 @@ bool Run::train_step(GroupRange range) {
     position.batch = checkpoint_->state.batch;
     epoch_loss = checkpoint_->state.epoch_loss;
     epoch_correct = checkpoint_->state.epoch_correct;
-    if (position.epoch < position.epochs) {
-      loader.seek(static_cast<std::uint64_t>(position.epoch),
-                  static_cast<std::uint64_t>(position.batch));
+    if (position.batch > position.batches) {
+      throw Error(ErrorCode::kCorruptData, "the checkpoint '" + checkpoint_path().string() +
+                                               "' stands behind the end of an epoch; begin anew "
+                                               "with --overwrite");
     }
+    // After the last batch of an epoch its validation is still to come, but no batch of it.
+    const bool epoch_is_trained = position.batch == position.batches;
+    loader.seek(static_cast<std::uint64_t>(position.epoch + (epoch_is_trained ? 1 : 0)),
+                static_cast<std::uint64_t>(epoch_is_trained ? 0 : position.batch));
   }
+  begin_writing();
   observer_.begin(position, resumed);
   log_->line("begin", {{"first_group", number(range.first)},
                        {"last_group", number(range.last)},
@@ -420,25 +553,34 @@ bool Run::train_step(GroupRange range) {
     const Clock::time_point epoch_start = Clock::now();
     std::int64_t batches_now = 0;
     TrainingProgress progress;
+    const auto note_means = [&] {
+      const auto done = static_cast<double>(position.batch);
+      progress.position = position;
+      progress.loss = epoch_loss / done;
+      progress.accuracy = epoch_correct / (done * training.batch_size);
+    };
+    const auto rate_of = [&](std::int64_t step) {
+      return learning_rate(training.learning_rate_schedule, training.optimiser.learning_rate, step,
+                           position.batches, position.epochs);
+    };
+    if (position.batch == position.batches) {  // stopped right after the epoch's last batch
+      note_means();
+      progress.learning_rate = rate_of(position.epoch * position.batches + position.batch - 1);
+    }
     while (position.batch < position.batches) {
       const Batch batch = loader.next();
       const std::int64_t step = position.epoch * position.batches + position.batch;
-      const WidthLoss widest =
-          plan.forward(batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step))
-              .back();
-      if (!std::isfinite(widest.loss)) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "the loss of width " + std::to_string(widest.width) +
-                        " is no longer finite in " + "epoch " + std::to_string(position.epoch + 1) +
-                        ", batch " + std::to_string(position.batch + 1) +
-                        "; lower 'training.optimiser.learning_rate' or set "
-                        "'training.gradient_clip'");
+      const std::vector<WidthLoss>& losses =
+          plan.forward(batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step));
+      for (const WidthLoss& width : losses) {
+        if (!std::isfinite(width.loss)) {
+          refuse_infinite("the loss of width " + std::to_string(width.width), position);
+        }
       }
+      const WidthLoss widest = losses.back();
       plan.backward();
       if (training.gradient_clip > 0) clip_gradients(gradient_spans, training.gradient_clip);
-      const double rate =
-          learning_rate(training.learning_rate_schedule, training.optimiser.learning_rate, step,
-                        position.batches, position.epochs);
+      const double rate = rate_of(step);
       optimiser.step(rate);
       epoch_loss += widest.loss;
       epoch_correct += widest.correct;
@@ -447,10 +589,7 @@ bool Run::train_step(GroupRange range) {
       ++since_checkpoint;
       work_done_ += step_work(range);
 
-      const auto done = static_cast<double>(position.batch);
-      progress.position = position;
-      progress.loss = epoch_loss / done;
-      progress.accuracy = epoch_correct / (done * training.batch_size);
+      note_means();
       progress.learning_rate = rate;
       progress.images_per_second = static_cast<double>(batches_now) * training.batch_size /
                                    std::max(1e-9, seconds_since(epoch_start));
@@ -492,21 +631,20 @@ bool Run::train_step(GroupRange range) {
                          {"validation", scores_value(report.validation)}});
     observer_.epoch(report);
     if (position.epoch + 1 == position.epochs) {
+      // A base without accuracies leaves the list empty: it has one for every width or none.
       for (const WidthScore& score : report.validation) {
-        validation_.resize(static_cast<std::size_t>(score.width));
-        validation_.back() = score.accuracy;
+        if (validation_.size() + 1 == static_cast<std::size_t>(score.width)) {
+          validation_.push_back(score.accuracy);
+        }
       }
     }
     epoch_loss = 0;
     epoch_correct = 0;
   }
+  // The checkpoint goes first: whoever is killed between the two finds a run to resume, and never
+  // takes the model of this step for a finished run.
+  save(range, optimiser, position, 0, 0);
   save_model(model_path(), config_.network.first_groups(range.last), weights_, info(range.last));
-  if (range.last < groups()) {
-    // The next step begins from a checkpoint too, so that the folder can always be resumed.
-    TrainingPosition end = position;
-    end.batch = 0;
-    save(range, optimiser, end, 0, 0);
-  }
   log_->line("group", {{"first_group", number(range.first)}, {"last_group", number(range.last)}});
   observer_.group(position, model_path());
   checkpoint_.reset();
@@ -574,7 +712,14 @@ TrainingData load_training_data(const DataConfig& config, const std::filesystem:
     data.training = all;
   }
   if (config.train_limit > 0) {
-    data.training = data.training.first(static_cast<std::size_t>(config.train_limit));
+    const auto limit = static_cast<std::size_t>(config.train_limit);
+    // The first ones of a folder of images would all be of one class.
+    if (limit < data.training.size()) {
+      data.training = data.training.subset(
+          hold_out(data.training,
+                   {.count = limit, .seed = static_cast<std::uint64_t>(config.split_seed)})
+              .held_out);
+    }
   }
   try {
     data.test = load_dataset(format, place, Split::kTest, options);
