@@ -63,7 +63,10 @@ int MapShape::channels_in(GroupRange range) const {
 
 std::string MapShape::text() const {
   std::string text;
-  for (const int count : channels) text += (text.empty() ? "" : "+") + std::to_string(count);
+  for (const int count : channels) {
+    if (!text.empty()) text += '+';
+    text += std::to_string(count);
+  }
   return text + " x " + std::to_string(height) + " x " + std::to_string(width);
 }
 
@@ -113,7 +116,8 @@ std::unique_ptr<Layer> read_layer(const ConfigValue& table) {
       reader.finish();
       return layer;
     }
-    known += (known.empty() ? "" : ", ") + std::string(layer_kind_name(candidate));
+    if (!known.empty()) known += ", ";
+    known += layer_kind_name(candidate);
   }
   if (name == nullptr) {
     throw Error(ErrorCode::kInvalidArgument, (kind == nullptr ? table : *kind).where() +

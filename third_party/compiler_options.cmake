@@ -30,6 +30,24 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(BELLOWS_CCACHE ccache)
   mark_as_advanced(BELLOWS_CCACHE)
   if(BELLOWS_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${BELLOWS_CCACHE})
+    # Precompiled headers carry times and macros that ccache has to be told to overlook.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${BELLOWS_CCACHE})
   endif()
 endif()
+
+# Parsing the headers of others is most of the work of building from nothing. Off by default, and in
+# the preset `dev`, so that a source which forgets an #include is noticed.
+option(BELLOWS_PRECOMPILE_HEADERS "Parse the headers of others once for each library" OFF)
+
+# bellows_precompile(<target> <header>...)
+function(bellows_precompile target)
+  if(BELLOWS_PRECOMPILE_HEADERS)
+    target_precompile_headers(${target} PRIVATE
+      <algorithm> <filesystem> <functional> <map> <memory> <optional> <span> <string> <vector>
+      ${ARGN})
+    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+      target_compile_options(${target} PRIVATE -fpch-preprocess)
+    endif()
+  endif()
+endfunction()

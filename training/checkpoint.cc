@@ -41,6 +41,33 @@ std::string string_at(const ConfigValue* value, const std::filesystem::path& pat
   return *string;
 }
 
+// The header of a file, checksum over state and arrays included, padded to a multiple of 8 bytes.
+std::string header_of(const std::string& state, const std::vector<Checkpoint::Array>& arrays) {
+  Sha256 digest;
+  digest.update(state);
+  std::size_t offset = 0;
+  ConfigValue::Table tensors;
+  for (const Checkpoint::Array& array : arrays) {
+    digest.update(array.name);
+    digest.update(bytes_of(array.values));
+    const std::size_t end = offset + array.values.size() * sizeof(float);
+    tensors.emplace_back(
+        array.name,
+        ConfigValue(ConfigValue::Table{
+            {"dtype", text("F32")},
+            {"shape", ConfigValue(ConfigValue::Array{integer(array.values.size())})},
+            {"data_offsets", ConfigValue(ConfigValue::Array{integer(offset), integer(end)})}}));
+    offset = end;
+  }
+  tensors.insert(tensors.begin(),
+                 {"__metadata__", ConfigValue(ConfigValue::Table{{"format", text(kFormat)},
+                                                                 {"state", text(state)},
+                                                                 {"sha256", text(digest.hex())}})});
+  std::string header = ConfigValue(std::move(tensors)).to_json();
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  return header;
+}
+
 }  // namespace
 
 void CheckpointState::visit_fields(FieldVisitor& visitor) {
@@ -74,29 +101,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   FieldWriter state;
   // Visiting takes a mutable state because readers assign; a writer only looks.
   const_cast<CheckpointState&>(checkpoint.state).visit_fields(state);
-  const std::string state_text = state.value().to_json();
-  Sha256 digest;
-  digest.update(state_text);
-  std::size_t offset = 0;
-  ConfigValue::Table tensors;
-  for (const Checkpoint::Array& array : checkpoint.arrays) {
-    digest.update(array.name);
-    digest.update(bytes_of(array.values));
-    const std::size_t end = offset + array.values.size() * sizeof(float);
-    tensors.emplace_back(
-        array.name,
-        ConfigValue(ConfigValue::Table{
-            {"dtype", text("F32")},
-            {"shape", ConfigValue(ConfigValue::Array{integer(array.values.size())})},
-            {"data_offsets", ConfigValue(ConfigValue::Array{integer(offset), integer(end)})}}));
-    offset = end;
-  }
-  tensors.insert(tensors.begin(),
-                 {"__metadata__", ConfigValue(ConfigValue::Table{{"format", text(kFormat)},
-                                                                 {"state", text(state_text)},
-                                                                 {"sha256", text(digest.hex())}})});
-  std::string header = ConfigValue(std::move(tensors)).to_json();
-  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const std::string header = header_of(state.value().to_json(), checkpoint.arrays);
   const auto length = static_cast<std::uint64_t>(header.size());
   std::string prefix(sizeof length, '\0');
   std::memcpy(prefix.data(), &length, sizeof length);
@@ -109,11 +114,18 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 }
 
 Checkpoint load_checkpoint(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
+  std::error_code failed;
+  if (!std::filesystem::exists(path, failed) && !failed) {
     throw Error(ErrorCode::kNotFound, "there is no checkpoint '" + path.string() + "'");
   }
-  const std::uint64_t total = std::filesystem::file_size(path);
+  // A folder has no size, but opens.
+  const std::uint64_t total = std::filesystem::file_size(path, failed);
+  std::ifstream file(path, std::ios::binary);
+  if (failed || !file) {
+    throw Error(ErrorCode::kIoError, "checkpoint '" + path.string() + "' cannot be read" +
+                                         (failed ? ": " + failed.message() : "") +
+                                         "; check that it is a file and may be read");
+  }
   std::uint64_t length = 0;
   file.read(reinterpret_cast<char*>(&length), sizeof length);
   if (!file || length > kMaxHeader || length > total - sizeof length) {
@@ -130,8 +142,6 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   const std::string state_text = string_at(metadata->find("state"), path);
 
   Checkpoint checkpoint;
-  Sha256 digest;
-  digest.update(state_text);
   std::uint64_t left = total - sizeof length - length;
   for (const auto& [name, tensor] : std::get<ConfigValue::Table>(parsed.data())) {
     if (name == "__metadata__") continue;
@@ -148,16 +158,19 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
     file.read(reinterpret_cast<char*>(array.values.data()),
               static_cast<std::streamsize>(count * sizeof(float)));
     if (!file) corrupt(path, "is truncated");
-    digest.update(name);
-    digest.update(bytes_of(array.values));
   }
-  if (left != 0 || digest.hex() != string_at(metadata->find("sha256"), path)) {
+  // The header follows from the rest to the last byte, so that no part of the file goes unchecked.
+  if (left != 0 || header != header_of(state_text, checkpoint.arrays)) {
     corrupt(path, "does not match its checksum");
   }
-  const ConfigValue state = read_json(state_text, path.string());
-  FieldReader reader(state, "state");
-  checkpoint.state.visit_fields(reader);
-  reader.finish();
+  try {
+    const ConfigValue state = read_json(state_text, path.string());
+    FieldReader reader(state, "state");
+    checkpoint.state.visit_fields(reader);
+    reader.finish();
+  } catch (const Error& error) {
+    corrupt(path, std::string("has a state of another version (") + error.what() + ")");
+  }
   return checkpoint;
 }
 

@@ -146,11 +146,10 @@ ConfigValue scores_value(const std::vector<WidthScore>& scores) {
   return ConfigValue(std::move(array));
 }
 
-[[noreturn]] void refuse_infinite(const std::string& what, const TrainingPosition& position) {
-  refuse(what + " is no longer finite in the training of group " +
-         std::to_string(position.last_group) + ", epoch " + std::to_string(position.epoch + 1) +
-         ", batch " + std::to_string(position.batch + 1) +
-         "; lower 'training.optimiser.learning_rate' or set 'training.gradient_clip'");
+[[noreturn]] void refuse_infinite(const std::string& what) {
+  refuse(what +
+         " is no longer finite; lower 'training.optimiser.learning_rate' or set "
+         "'training.gradient_clip'");
 }
 
 // One call of train(): the state shared by its steps.
@@ -330,11 +329,10 @@ void Run::take_over() {
            "; take that one or choose another folder");
   }
   if (found.base != state_.base) {
-    refuse(checkpoint +
-           (found.base.empty()   ? "is of a run that extends no model; resume without --extend"
-            : state_.base.empty() ? "is of a run that extends a model; resume with its --extend"
-                                  : "is of another base model than '" + options_.extend->string() +
-                                        "'; resume with the one it began with"));
+    if (found.base.empty()) refuse(checkpoint + "extends no model; resume without --extend");
+    if (state_.base.empty()) refuse(checkpoint + "extends a model; resume with its --extend");
+    refuse(checkpoint + "extends another base model than '" + options_.extend->string() +
+           "'; resume with the one it began with");
   }
   if (found.threads != threads_) {
     refuse(checkpoint + "was made with " + std::to_string(found.threads) +
@@ -345,8 +343,7 @@ void Run::take_over() {
       found.last_group != range_from(found.first_group).last ||
       found.epoch > config_.training.epochs_of(found.first_group)) {
     throw Error(ErrorCode::kCorruptData,
-                checkpoint + "stands at a place that this run does not have; begin anew with "
-                             "--overwrite");
+                checkpoint + "stands where this run never is; begin anew with --overwrite");
   }
   for (int group = weights_.groups() + 1; group <= found.last_group; ++group) {
     weights_.add_group(config_.network);
@@ -459,7 +456,8 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
     if (std::ranges::all_of(array.values, [](float value) { return std::isfinite(value); })) {
       continue;
     }
-    refuse_infinite("'" + array.name + "'", next);
+    refuse_infinite("'" + array.name + "' after " + std::to_string(optimiser.updates()) +
+                    " updates");
   }
   save_checkpoint(checkpoint_path(), checkpoint);
   observer_.checkpoint(checkpoint_path());
@@ -537,8 +535,12 @@ bool Run::train_step(GroupRange range) {
     }
     // After the last batch of an epoch its validation is still to come, but no batch of it.
     const bool epoch_is_trained = position.batch == position.batches;
-    loader.seek(static_cast<std::uint64_t>(position.epoch + (epoch_is_trained ? 1 : 0)),
-                static_cast<std::uint64_t>(epoch_is_trained ? 0 : position.batch));
+    const auto epoch = static_cast<std::uint64_t>(position.epoch);
+    if (epoch_is_trained) {
+      loader.seek(epoch + 1, 0);
+    } else {
+      loader.seek(epoch, static_cast<std::uint64_t>(position.batch));
+    }
   }
   begin_writing();
   observer_.begin(position, resumed);
@@ -574,7 +576,9 @@ bool Run::train_step(GroupRange range) {
           plan.forward(batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step));
       for (const WidthLoss& width : losses) {
         if (!std::isfinite(width.loss)) {
-          refuse_infinite("the loss of width " + std::to_string(width.width), position);
+          refuse_infinite("the loss of width " + std::to_string(width.width) + " in epoch " +
+                          std::to_string(position.epoch + 1) + ", batch " +
+                          std::to_string(position.batch + 1) + ",");
         }
       }
       const WidthLoss widest = losses.back();

@@ -77,7 +77,7 @@ class TrainingObserver {
 struct TrainerOptions {
   std::filesystem::path folder;  ///< made if it is not there
   /// A finished model to add groups to: its groups are kept bit for bit, those of the configuration
-  /// beyond are trained.
+  /// beyond are trained. Not this folder's own model, which the run replaces.
   std::optional<std::filesystem::path> extend;
   /// Go on from the folder's checkpoint if there is one; otherwise a folder that holds a run is
   /// refused.
