@@ -17,6 +17,7 @@ class BoundPlan {
   explicit BoundPlan(std::shared_ptr<const Plan> plan);
   BoundPlan(const BoundPlan&) = delete;
   BoundPlan& operator=(const BoundPlan&) = delete;
+  ~BoundPlan() = default;
 
   [[nodiscard]] const Plan& plan() const { return *plan_; }
 
