@@ -80,9 +80,11 @@ TEST(Configs, NamesOfRunsTellThemApart) {
   }
 }
 
-TEST(Configs, GroupsOfShippedRunsFillSimdBlocks) {
+// The digits' first groups are small to be simple, not fast; the page of that run says so.
+TEST(Configs, GroupsOfShippedRunsOnRealImagesFillSimdBlocks) {
   for (const auto& file : shipped_runs()) {
     const RunConfig run = read_run_config(file);
+    if (run.data.format == "digits") continue;
     for (const Node& node : run.network.nodes()) {
       if (node.layer->kind() == LayerKind::kHead) continue;
       for (const int channels : node.site.dst.channels) {
@@ -98,9 +100,14 @@ TEST(Configs, ShippedRunsNeedNoPathOfAnyMachine) {
   }
 }
 
-TEST(Configs, DigitsAndMnistTrainTheSameNetwork) {
-  EXPECT_EQ(read_run_config(kFolder / "digits/lenet.toml").network.write().to_json(),
-            read_run_config(kFolder / "mnist/lenet.toml").network.write().to_json());
+TEST(Configs, DigitsAndMnistTrainTheSameLayersInOtherSizes) {
+  const Network digits = read_run_config(kFolder / "digits/lenet.toml").network;
+  const Network mnist = read_run_config(kFolder / "mnist/lenet.toml").network;
+  ASSERT_EQ(digits.nodes().size(), mnist.nodes().size());
+  for (std::size_t i = 0; i < digits.nodes().size(); ++i) {
+    EXPECT_EQ(digits.nodes()[i].layer->kind(), mnist.nodes()[i].layer->kind());
+    EXPECT_EQ(digits.nodes()[i].layer->name(), mnist.nodes()[i].layer->name());
+  }
 }
 
 TEST(Configs, SvhnAndCifarTrainTheSameConvnet) {

@@ -27,7 +27,8 @@ foreach(package IN ITEMS Eigen3 tomlplusplus cxxopts LibArchive PNG CURL ZLIB GT
 endforeach()
 
 run(${CMAKE_COMMAND} --preset embedded -B "${SCRATCH}/build" ${hidden}
-  "-DCMAKE_CXX_FLAGS=-I${barrier}" "-DCMAKE_INSTALL_PREFIX=${SCRATCH}/installed")
+  "-DCMAKE_CXX_FLAGS=-I${barrier}" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0
+  "-DCMAKE_INSTALL_PREFIX=${SCRATCH}/installed")
 run(${CMAKE_COMMAND} --build "${SCRATCH}/build")
 file(REMOVE_RECURSE "${SCRATCH}/installed")
 run(${CMAKE_COMMAND} --install "${SCRATCH}/build")
