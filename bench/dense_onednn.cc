@@ -43,14 +43,6 @@ auto primitive_desc(const dnnl::engine& engine, const dnnl::primitive_attr& attr
 #endif
 }
 
-Dims dims_of(const Desc& desc) {
-#if DNNL_VERSION_MAJOR >= 3
-  return desc.get_dims();
-#else
-  return desc.dims();
-#endif
-}
-
 std::int64_t elements_of(const Desc& desc) {
   std::int64_t elements = 1;
   for (const auto dim : dims_of(desc)) elements *= dim;

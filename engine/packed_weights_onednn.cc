@@ -17,14 +17,6 @@ dnnl::memory::format_tag plain_tag(std::size_t dimensions) {
   return kTags[dimensions];
 }
 
-Dims dims_of(const Desc& desc) {
-#if DNNL_VERSION_MAJOR >= 3
-  return desc.get_dims();
-#else
-  return desc.dims();
-#endif
-}
-
 // The same memory seen with other dimensions: a filter with or without a depth of 1.
 Desc with_dims(const Desc& desc, const Dims& dims) {
   return dims_of(desc).size() == dims.size() ? desc : desc.reshape(dims);

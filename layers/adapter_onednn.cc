@@ -79,11 +79,7 @@ Primitive or_refuse(const char* what, const std::function<Primitive()>& make) {
 
 Desc bias_desc(bool has_bias, const Desc& dst) {
   if (!has_bias) return {};
-#if DNNL_VERSION_MAJOR >= 3
-  const dnnl::memory::dim channels = dst.get_dims()[1];
-#else
-  const dnnl::memory::dim channels = dst.dims()[1];
-#endif
+  const dnnl::memory::dim channels = dims_of(dst)[1];
   return {{channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
 }
 
@@ -148,6 +144,14 @@ auto activation_forward_desc(Activation kind, dnnl::prop_kind prop, const Desc& 
 }
 
 }  // namespace
+
+Dims dims_of(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_dims();
+#else
+  return desc.dims();
+#endif
+}
 
 const dnnl::engine& cpu_engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);

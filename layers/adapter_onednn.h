@@ -11,6 +11,9 @@ namespace bellows {
 using Desc = dnnl::memory::desc;
 using Dims = dnnl::memory::dims;
 
+/// Dimensions of a tensor.
+Dims dims_of(const Desc& desc);
+
 /// The processor, as oneDNN sees it.
 const dnnl::engine& cpu_engine();
 

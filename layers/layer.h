@@ -1,6 +1,6 @@
 // What a layer is: a name, fields, the shape it makes, the parameters each group owns, the work
 // each group costs. Its mathematics stands in other files, one a flavour: <kind>_onednn.cc (run),
-// <kind>_training_onednn.cc (learn), <kind>_reference.cc (slow and obvious).
+// <kind>_learning_onednn.cc (learn), <kind>_reference.cc (slow and obvious).
 #pragma once
 
 #include <cstdint>

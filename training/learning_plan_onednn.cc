@@ -20,14 +20,6 @@ namespace {
 
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
-Dims dims_of(const Desc& desc) {
-#if DNNL_VERSION_MAJOR >= 3
-  return desc.get_dims();
-#else
-  return desc.dims();
-#endif
-}
-
 // The plain row-major layout with the dimensions of `desc`.
 Desc plain_desc(const Desc& desc) {
   const Dims dims = dims_of(desc);
