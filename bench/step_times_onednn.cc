@@ -4,6 +4,7 @@
 //   bellows_step_times infer <configs/...toml> [batch] [threads]
 //   bellows_step_times dense <configs/...toml> [width]
 //   bellows_step_times learn <configs/...toml> [batch] [threads]      plain network, one group
+//   bellows_step_times learn <configs/...toml> <batch> <threads> <group>   that group's training
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -106,13 +107,12 @@ void dense(const Network& network, int width) {
   }
 }
 
-void learn(const Network& several, int batch, int threads) {
+void learn(const Network& network, int group, int batch, int threads) {
   const ThreadCount thread_count(threads);
-  const Network network = as_one_group(several);
   WeightSet weights = initial_weights(network);
-  WeightSet gradients(network, 1);
+  WeightSet gradients(network, network.groups());
   LearningPlan plan(network, weights, gradients,
-                    {.trainable = {1, 1}, .batch = batch, .threads = threads});
+                    {.trainable = {group, group}, .batch = batch, .threads = threads});
   const std::vector<float> images = random_images(network, batch);
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(batch), 0);
   plan.forward(images.data(), labels.data(), 1);
@@ -132,7 +132,7 @@ int run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) {
     std::fprintf(stderr,
                  "usage: bellows_step_times infer|dense|learn <configuration> [batch or width] "
-                 "[threads]\n");
+                 "[threads] [group]\n");
     return 2;
   }
   const RunConfig config = read_run_config(std::filesystem::path(arguments[1]));
@@ -141,7 +141,12 @@ int run(const std::vector<std::string>& arguments) {
   } else if (arguments[0] == "dense") {
     dense(config.network, std::min(number(2, 4), config.network.groups()));
   } else if (arguments[0] == "learn") {
-    learn(config.network, number(2, 128), number(3, 2));
+    if (arguments.size() > 4) {
+      learn(config.network, std::min(number(4, 1), config.network.groups()), number(2, 128),
+            number(3, 2));
+    } else {
+      learn(as_one_group(config.network), 1, number(2, 128), number(3, 2));
+    }
   } else {
     std::fprintf(stderr, "'%s' is not one of infer, dense, learn\n", arguments[0].c_str());
     return 2;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cxxopts.hpp>
 #include <string_view>
+#include <type_traits>
 
 namespace bellows::cli {
 namespace {
@@ -29,6 +30,11 @@ Number parse_number(const std::string& option, std::string_view text, Number min
                     Number maximum, const char* kind) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::result_out_of_range && end == text.data() + text.size() &&
+      std::is_integral_v<Number> && !text.starts_with('-')) {
+    throw UsageError("--" + option + ": '" + std::string(text) + "' is too large; at most " +
+                     std::to_string(maximum));
+  }
   if (error != std::errc() || end != text.data() + text.size() || !(value >= minimum) ||
       !(value <= maximum)) {
     std::ostringstream message;

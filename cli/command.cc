@@ -102,6 +102,7 @@ std::vector<std::string> command_verbs() {
 int run_command(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
                 const std::string& program) {
   std::string typed_verb;
+  std::string input;  // the first of what the verb works on
   Console console(out, err, detect_terminal(out, err));
   const auto failed = [&](const std::string& message, int code) {
     console.note("bellows" + (typed_verb.empty() ? "" : " " + typed_verb) + ": error: " + message);
@@ -116,6 +117,7 @@ int run_command(const std::vector<std::string>& arguments, std::ostream& out, st
       const Arguments parsed = parse_arguments(
           verb->usage, {arguments.begin() + static_cast<std::ptrdiff_t>(rest), arguments.end()},
           program);
+      if (!parsed.plain().empty()) input = parsed.plain()[0];
       if (parsed.help()) {
         console.print(help_page(verb->usage));
       } else {
@@ -123,14 +125,16 @@ int run_command(const std::vector<std::string>& arguments, std::ostream& out, st
       }
     }
     out.flush();
-    if (!out) return failed("the output could not be written (disk full?)", kFailed);
+    if (console.broken()) return failed(kOutputProblem, kFailed);
     return code;
   } catch (const UsageError& error) {
     return failed(error.what(), kBadUsage);
   } catch (const Error& error) {
     return failed(error.what(), kFailed);
   } catch (const std::bad_alloc&) {
-    return failed("not enough memory", kFailed);
+    return failed("not enough memory" + (input.empty() ? "" : " for '" + input + "'") +
+                      "; end other programs, or ask for less at a time",
+                  kFailed);
   } catch (const std::exception& error) {
     return failed(error.what(), kFailed);
   }

@@ -53,6 +53,8 @@ void Console::print_json(const nlohmann::ordered_json& value) {
   print(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
+bool Console::broken() const { return !out_; }
+
 void Console::note(const std::string& text) {
   clear_status();
   err_ << printable(text) << '\n';

@@ -8,6 +8,10 @@
 
 namespace bellows::cli {
 
+/// What is said when results cannot be written.
+constexpr const char* kOutputProblem =
+    "the output could not be written (disk full, or nobody reads it?)";
+
 /// What the two streams are connected to.
 struct Terminal {
   bool out = false;      ///< results go to a terminal
@@ -35,6 +39,8 @@ class Console {
   void print(const std::string& text);
   /// A result for machines: JSON on one line. Text that is not UTF-8 is mended.
   void print_json(const nlohmann::ordered_json& value);
+  /// Whether a result could not be written.
+  [[nodiscard]] bool broken() const;
   /// A message for people, one line.
   void note(const std::string& text);
 

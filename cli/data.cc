@@ -192,7 +192,7 @@ int run_sheet(const Arguments& arguments, Console& console) {
   }
   ContactSheetOptions options;
   options.per_class = arguments.integer("per-class", 1, 1000).value_or(options.per_class);
-  options.scale = arguments.integer("scale", 0, 16).value_or(options.scale);
+  options.scale = arguments.integer("scale", 1, 16).value_or(options.scale);
   LoadOptions load;
   load.digits.train_images = load.digits.test_images = 10 * options.per_class;
   console.status("loading images ...", true);
@@ -200,7 +200,7 @@ int run_sheet(const Arguments& arguments, Console& console) {
       load_dataset(format, folder, split == "test" ? Split::kTest : Split::kTrain, load);
   write_contact_sheet(images, *out, options);
   if (arguments.has("json")) {
-    console.print(
+    console.print_json(
         Json{{"sheet", *out}, {"data_set", images.name()}, {"classes", images.class_names()}});
   } else {
     console.print(*out + ": " + std::to_string(images.classes()) + " classes of " + images.name() +
@@ -209,13 +209,31 @@ int run_sheet(const Arguments& arguments, Console& console) {
   return kDone;
 }
 
+DatasetFormat downloadable_format(const std::string& name) {
+  std::vector<std::string> known;
+  for (const CatalogueEntry& entry : catalogue()) known.emplace_back(format_name(entry.format));
+  const auto& formats = all_dataset_formats();
+  const auto format = std::find_if(formats.begin(), formats.end(), [&](DatasetFormat candidate) {
+    return format_name(candidate) == name;
+  });
+  if (format == formats.end()) {
+    std::string names;
+    for (const std::string& each : known) names += (names.empty() ? "" : ", ") + each;
+    const auto meant = nearest(name, known);
+    throw UsageError("'" + name + "' is no public data set" +
+                     (meant ? " (did you mean '" + *meant + "'?)" : std::string()) +
+                     "; there are " + names);
+  }
+  if (std::find(known.begin(), known.end(), name) == known.end()) {
+    throw UsageError("'" + name + "' has nothing to download: " + describe(*format));
+  }
+  return *format;
+}
+
 int run_download(const Arguments& arguments, Console& console) {
   const std::string& name = arguments.plain()[0];
   const std::string& folder = arguments.plain()[1];
-  const DatasetFormat format = format_option("'" + name + "'", name);
-  if (format == DatasetFormat::kFolder || format == DatasetFormat::kDigits) {
-    throw UsageError("'" + name + "' has nothing to download: " + describe(format));
-  }
+  const DatasetFormat format = downloadable_format(name);
   DownloadOptions options;
   options.base_url = arguments.text("from").value_or("");
   options.timeout_seconds = arguments.integer("timeout", 1, 3600).value_or(options.timeout_seconds);

@@ -168,8 +168,13 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   const std::vector<int> widths = widths_wanted(arguments, model.groups());
   console.status("loading images ...", true);
   const EvaluationData data = load_evaluation_data(file.info, model, request);
+  if (data.images.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                data.images.provenance() + ": no images to evaluate on; choose others");
+  }
+  // What does not fit at all is refused below, with nothing said before.
   if (!file.info.classes.empty() && data.images.shape().elements() == model.image_elements() &&
-      data.images.class_names() != file.info.classes) {
+      data.images.classes() <= model.classes() && data.images.class_names() != file.info.classes) {
     console.note("bellows evaluate: warning: the classes of " + data.images.name() +
                  " have other names than those of the model");
   }

@@ -31,16 +31,6 @@ std::string digits_name() {
   return make_digits({.train_images = 1, .test_images = 1, .threads = 1}, 0).name();
 }
 
-LoadOptions load_options(const DataConfig& config) {
-  LoadOptions options;
-  options.channels = config.channels;
-  options.digits = {.seed = static_cast<std::uint64_t>(config.digits.seed),
-                    .difficulty = config.digits.difficulty,
-                    .train_images = config.digits.train_images,
-                    .test_images = config.digits.test_images};
-  return options;
-}
-
 EvaluationData training_part(const DataConfig& config, const std::string& folder, bool held_out) {
   if (held_out && config.validation <= 0) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -94,7 +84,7 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
       config.format == "auto" ? detect_format(folder) : parse_format_name(config.format);
   if (request.split != "test") return training_part(config, folder, request.split == "validation");
   try {
-    return {load_dataset(format, folder, Split::kTest, load_options(config)), "test images"};
+    return {load_dataset(format, folder, Split::kTest, loading_options(config)), "test images"};
   } catch (const Error& error) {
     const bool may_lack = format == DatasetFormat::kSvhn || format == DatasetFormat::kFolder;
     if (error.code() != ErrorCode::kNotFound || !may_lack) throw;

@@ -59,6 +59,8 @@ class Recogniser {
     } else {
       console.print(lines);
     }
+    // Nobody reads any more: the images that are left need not be looked at.
+    if (console.broken()) throw Error(ErrorCode::kIoError, kOutputProblem);
   }
 
  private:
@@ -103,6 +105,10 @@ int run_infer(const Arguments& arguments, Console& console) {
   if (width.value_or(1) > model.groups()) {
     throw UsageError("--width: the model has widths 1 to " + std::to_string(model.groups()) +
                      ", not " + std::to_string(*width));
+  }
+  if (top > model.classes()) {
+    throw UsageError("--top: the model has " + std::to_string(model.classes()) + " classes, not " +
+                     std::to_string(top));
   }
   Recogniser recogniser(model, width.value_or(model.groups()), threshold, top);
   const ImageShape shape{model.image_channels(), model.image_height(), model.image_width()};

@@ -17,15 +17,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// What building a configuration's network for a look at it may take. Larger ones are known by their
+// shapes alone.
+constexpr std::int64_t kMostBytesBuilt = 500'000'000;
+
 // A model file, or the untrained network of a configuration.
 struct Subject {
   std::string path;
-  std::optional<RunConfig> config;      // of a configuration
-  std::optional<ModelFileFacts> facts;  // of a model
-  std::shared_ptr<internal::ModelState> state;
+  std::optional<RunConfig> config;              // of a configuration
+  std::optional<ModelFileFacts> facts;          // of a model
+  std::shared_ptr<internal::ModelState> state;  // null when it is too large to be built
 
-  [[nodiscard]] const Network& network() const { return state->network; }
-  [[nodiscard]] const ModelInfo& info() const { return state->info; }
+  [[nodiscard]] const Network& network() const { return config ? config->network : state->network; }
+  [[nodiscard]] ModelInfo info() const { return state ? state->info : ModelInfo{}; }
   [[nodiscard]] int groups() const { return network().groups(); }
 };
 
@@ -35,6 +39,11 @@ Subject load_subject(const std::string& path) {
   if (path.ends_with(".toml")) {
     subject.config = read_run_config(path);
     const Network& network = subject.config->network;
+    std::int64_t parameters = 0;
+    for (int group = 1; group <= network.groups(); ++group) {
+      parameters += network.parameter_count(group);
+      if (parameters > kMostBytesBuilt / 4) return subject;
+    }
     // The implementations do not depend on the values of the weights.
     const WeightSet weights(network, network.groups());
     subject.state = std::make_shared<internal::ModelState>(network.first_groups(network.groups()),
@@ -71,10 +80,10 @@ struct LayerCost {
   std::int64_t padded_macs = 0;
 };
 
-// [node][group - 1]: of that group alone.
+// [node][group - 1]: of that group alone. Nothing is said of padding when the network is not built.
 std::vector<std::vector<LayerCost>> layer_costs(const Subject& subject) {
   const Network& network = subject.network();
-  const bool plain = subject.state->plan(1, 1)->input.layout.plain();
+  const bool plain = subject.state && subject.state->plan(1, 1)->input.layout.plain();
   std::vector<std::vector<LayerCost>> costs;
   for (const Node& node : network.nodes()) {
     auto& of_node = costs.emplace_back();
@@ -84,7 +93,7 @@ std::vector<std::vector<LayerCost>> layer_costs(const Subject& subject) {
         cost.parameters += spec.elements();
       }
       cost.macs = node.layer->macs(node.site, group);
-      cost.padded_macs = padded_macs(node, group, plain);
+      if (subject.state) cost.padded_macs = padded_macs(node, group, plain);
       of_node.push_back(cost);
     }
   }
@@ -183,7 +192,8 @@ Json json_of(const Subject& subject, bool with_layers) {
       {"connectivity",
        network.connectivity() == Connectivity::kTriangular ? "triangular" : "grouped"}};
   result["widths"] = width_json(width_rows(subject));
-  for (int width = 1; width <= network.groups(); ++width) {
+  result["built"] = subject.state != nullptr;
+  for (int width = 1; subject.state && width <= network.groups(); ++width) {
     std::int64_t macs = 0;
     for (const auto& of_node : costs) {
       macs += up_to_width(of_node)[static_cast<std::size_t>(width - 1)].padded_macs;
@@ -191,8 +201,10 @@ Json json_of(const Subject& subject, bool with_layers) {
     result["widths"][static_cast<std::size_t>(width - 1)]["padded_macs"] = macs;
   }
   result["channel_block"] = channel_block();
-  result["packed_bytes"] = subject.state->packed.bytes();
-  result["reference_steps"] = subject.state->plan(1, 1)->reference_steps();
+  if (subject.state) {
+    result["packed_bytes"] = subject.state->packed.bytes();
+    result["reference_steps"] = subject.state->plan(1, 1)->reference_steps();
+  }
   if (subject.facts) {
     result["class_names"] = info.classes;
     result["normalisation"] = {{"mean", info.mean}, {"stddev", info.stddev}};
@@ -221,10 +233,11 @@ Json json_of(const Subject& subject, bool with_layers) {
     for (const LayerCost& cost : up_to_width(costs[i])) {
       layer["parameters_by_width"].push_back(cost.parameters);
       layer["macs_by_width"].push_back(cost.macs);
-      layer["padded_macs_by_width"].push_back(cost.padded_macs);
+      if (subject.state) layer["padded_macs_by_width"].push_back(cost.padded_macs);
     }
     result["layers"].push_back(std::move(layer));
   }
+  if (!subject.state) return result;
   result["implementations"] = Json::array();
   for (const Program& program : subject.state->plan(1, 1)->programs) {
     for (const Step& step : program) {
@@ -301,6 +314,7 @@ void print_layers(const Subject& subject, Console& console) {
       subject,
       "Bytes of weights:", [](const LayerCost& cost) { return bytes_text(4 * cost.parameters); },
       console);
+  if (!subject.state) return;
   Table steps({{"step", Column::Align::kLeft}, {"implementation", Column::Align::kLeft}});
   for (const Program& program : subject.state->plan(1, 1)->programs) {
     for (const Step& step : program) {
@@ -325,10 +339,18 @@ int run_inspect(const Arguments& arguments, Console& console) {
   const std::string lines = facts.text();
   console.print(lines.substr(lines.find('\n') + 1));
   console.print("\n" + width_table(width_rows(subject), console));
-  print_padding(subject, console);
+  if (subject.state) {
+    print_padding(subject, console);
+  } else {
+    console.print(
+        "\nIts weights take more than " + bytes_text(kMostBytesBuilt) +
+        ", so it was not built: nothing is said of padding and of the code that runs it.");
+  }
   if (with_layers) print_layers(subject, console);
-  for (const std::string& step : subject.state->plan(1, 1)->reference_steps()) {
-    console.print("slow: " + step + " is oneDNN's reference code");
+  if (subject.state) {
+    for (const std::string& step : subject.state->plan(1, 1)->reference_steps()) {
+      console.print("slow: " + step + " is oneDNN's reference code");
+    }
   }
   if (subject.facts) {
     Table groups({{"group"}, {"bytes"}, {"SHA-256", Column::Align::kLeft}});
@@ -348,7 +370,10 @@ Verb inspect_verb() {
   usage.verb = "inspect";
   usage.summary = "Show what a model or a configuration consists of and costs";
   usage.arguments = "MODEL|CONFIG.toml [options]";
-  usage.details = "A model is checked as a whole: lengths, shapes and the hash of every group.";
+  usage.details =
+      "A model is checked as a whole: lengths, shapes and the hash of every group.\n"
+      "A configuration of more than 500 MB of weights is not built: its costs are counted from\n"
+      "its shapes.";
   usage.example =
       "bellows inspect runs/digits/model.safetensors\n"
       "bellows inspect configs/cifar10/vgg.toml --layers";

@@ -1,12 +1,15 @@
 // Ctrl-C as a request to stop at the next good moment.
 #pragma once
 
+#include <array>
 #include <csignal>
 
 namespace bellows::cli {
 
-/// While this lives, the first SIGINT or SIGTERM only sets a flag; the second ends the program at
-/// once, as without it. One at a time in a process.
+/// While this lives, the first SIGINT, SIGTERM or SIGHUP only sets a flag; a SIGINT or SIGTERM
+/// after it ends the program at once, as without it. (A terminal that closes sends SIGHUP more than
+/// once.) A signal that was ignored, as in background jobs, stays ignored. One at a time in a
+/// process.
 class InterruptWatch {
  public:
   InterruptWatch();
@@ -18,8 +21,7 @@ class InterruptWatch {
   [[nodiscard]] static bool interrupted();
 
  private:
-  struct sigaction before_int_ {};
-  struct sigaction before_term_ {};
+  std::array<struct sigaction, 3> before_{};
 };
 
 }  // namespace bellows::cli

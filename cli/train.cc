@@ -24,7 +24,7 @@ Json position_json(const char* event, const TrainingPosition& position) {
           {"first_group", position.first_group},
           {"last_group", position.last_group},
           {"groups", position.groups},
-          {"epoch", position.epoch + 1},
+          {"epoch", position.current_epoch()},
           {"epochs", position.epochs}};
 }
 
@@ -109,7 +109,10 @@ class TrainingDisplay final : public TrainingObserver {
     console_.print(line);
   }
 
+  // Nothing is said about an interruption before this: what is said may not arrive, while the
+  // checkpoint must.
   void checkpoint(const std::filesystem::path& path) override {
+    if (stopping_) console_.note("stopping: the checkpoint is saved");
     if (json_) console_.print_json(Json{{"event", "checkpoint"}, {"path", path.string()}});
   }
 
@@ -122,11 +125,11 @@ class TrainingDisplay final : public TrainingObserver {
                              {"model", model.string()}});
   }
 
+  void note(const std::string& text) override { console_.note("bellows train: warning: " + text); }
+
   bool should_stop() override {
-    if (!InterruptWatch::interrupted()) return false;
-    if (!told_) console_.note("stopping: saving a checkpoint (Ctrl-C again ends at once)");
-    told_ = true;
-    return true;
+    stopping_ = InterruptWatch::interrupted();
+    return stopping_;
   }
 
  private:
@@ -139,7 +142,7 @@ class TrainingDisplay final : public TrainingObserver {
 
   Console& console_;
   bool json_;
-  bool told_ = false;
+  bool stopping_ = false;
 };
 
 // The configuration with what the command line changes, checked again as a whole.
@@ -245,14 +248,17 @@ int run_train(const Arguments& arguments, Console& console) {
   console.status("loading images ...", true);
   const TrainingData data = load_training_data(config.data, data_path);
   if (json) {
-    console.print_json(Json{{"event", "data"},
-                            {"name", config.name},
-                            {"data_set", data.training.name()},
-                            {"training_images", data.training.size()},
-                            {"validation_images", data.validation.size()},
-                            {"test_images", data.test ? data.test->size() : 0}});
+    Json line = {{"event", "data"},
+                 {"name", config.name},
+                 {"data_set", data.training.name()},
+                 {"training_images", data.training.size()},
+                 {"validation_images", data.validation.size()},
+                 {"test_images", data.test ? data.test->size() : 0}};
+    if (!data.test) line["without_test"] = data.without_test;
+    console.print_json(line);
   } else {
     console.print(headline(config, data));
+    if (!data.test) console.print("no test images: " + printable(data.without_test));
   }
 
   TrainerOptions options;
@@ -289,7 +295,8 @@ Verb train_verb() {
   usage.arguments = "CONFIG.toml --out DIR [options]";
   usage.details =
       "Writes DIR/model.safetensors, after each group anew, and DIR/log.jsonl. Ctrl-C saves a\n"
-      "checkpoint, says how to go on, and ends with exit code 1; a second one ends at once.";
+      "checkpoint, says how to go on, and ends with exit code 1; a second one ends at once.\n"
+      "--overwrite leaves the former model in its place until the first new group replaces it.";
   usage.example =
       "bellows train configs/digits/lenet.toml --out runs/digits\n"
       "bellows train configs/mnist/lenet.toml --data DATA/mnist --out runs/mnist";

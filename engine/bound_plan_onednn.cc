@@ -10,7 +10,19 @@ BoundPlan::BoundPlan(std::shared_ptr<const Plan> plan)
   for (const Program& program : plan_->programs) programs_.emplace_back(program, memory_);
 }
 
-void BoundPlan::run(int group) { programs_[static_cast<std::size_t>(group - 1)].run(stream_); }
+void BoundPlan::run(GroupRange groups) {
+  // Node by node, since a wider group reads what the narrower ones have just written: in the order
+  // of groups it would come from a farther cache.
+  for (std::size_t node = 0; node < plan_->nodes.size(); ++node) {
+    for (int group = groups.first; group <= groups.last; ++group) {
+      const auto index = static_cast<std::size_t>(group - 1);
+      const std::vector<std::size_t>& ends = plan_->node_ends[index];
+      for (std::size_t step = node == 0 ? 0 : ends[node - 1]; step < ends[node]; ++step) {
+        programs_[index].run_step(stream_, step);
+      }
+    }
+  }
+}
 
 float* BoundPlan::floats(const TensorPlace& place, int group) const {
   return reinterpret_cast<float*>(memory_.address(place.buffer) + place.offset_of(group));

@@ -24,10 +24,10 @@ class BoundPlan {
   /// Where `load_images` writes.
   [[nodiscard]] float* input() { return floats(plan_->input, 1); }
 
-  /// Runs the program of `group` (from 1) to its end.
+  /// Runs the programs of `groups`; the result does not depend on how they are split into calls.
   /// REQUIRES: the input is loaded and the groups below have been run on it; the number of OpenMP
   /// threads is the one that the plan was built for.
-  void run(int group);
+  void run(GroupRange groups);
 
   /// The logits of width `group`, once its program has run; `plan().logits.layout` says how they
   /// lie.

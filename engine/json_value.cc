@@ -32,7 +32,11 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     }
     return add(ConfigValue::Data(static_cast<std::int64_t>(value)));
   }
-  bool number_float(number_float_t value, const string_t& /*written*/) override {
+  bool number_float(number_float_t value, const string_t& written) override {
+    // The parser makes a real number of an integer that it cannot hold.
+    if (written.find_first_of(".eE") == string_t::npos) {
+      fail(place() + " is " + in_quotes(written) + ", more than 64 bits can hold with a sign");
+    }
     return add(ConfigValue::Data(value));
   }
   bool string(string_t& value) override { return add(ConfigValue::Data(std::move(value))); }

@@ -11,7 +11,8 @@ namespace internal {
 ModelState::ModelState(Network description, ModelInfo about, const WeightSet& weights)
     : network(std::move(description)), info(std::move(about)) {
   // The plan of a single image on one thread decides the layout of the weights.
-  plans_[{1, 1}] = build(&weights, 1, 1);
+  first_plan_ = build(&weights, 1, 1);
+  plans_[{1, 1}] = first_plan_;
 }
 
 std::shared_ptr<const Plan> ModelState::build(const WeightSet* weights, int batch, int threads) {
@@ -23,8 +24,12 @@ std::shared_ptr<const Plan> ModelState::build(const WeightSet* weights, int batc
 
 std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const Plan>& plan = plans_[{batch, threads}];
-  if (plan == nullptr) plan = build(nullptr, batch, threads);
+  std::erase_if(plans_, [](const auto& entry) { return entry.second.expired(); });
+  std::shared_ptr<const Plan> plan = plans_[{batch, threads}].lock();
+  if (plan == nullptr) {
+    plan = build(nullptr, batch, threads);
+    plans_[{batch, threads}] = plan;
+  }
   return plan;
 }
 
@@ -47,9 +52,11 @@ Model Model::load(const std::string& path, int groups) {
                 "the first " + std::to_string(groups) + " groups of '" + path +
                     "' were asked for; ask for 1 or more, or 0 for all");
   }
-  ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups));
-  return Model(std::make_shared<internal::ModelState>(std::move(file.network), std::move(file.info),
-                                                      file.weights));
+  return internal::with_every_failure_an_error(path, "load fewer groups", [&] {
+    ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups));
+    return Model(std::make_shared<internal::ModelState>(std::move(file.network),
+                                                        std::move(file.info), file.weights));
+  });
 }
 
 int Model::groups() const { return state_->network.groups(); }

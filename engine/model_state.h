@@ -3,9 +3,12 @@
 
 #include <bellows/bellows.h>
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,12 +18,35 @@
 
 namespace bellows::internal {
 
+/// Returns `make()`. What it throws, oneDNN's and the heap's exceptions included, leaves as an
+/// Error that begins with `name`; `remedy` says what helps where memory is short.
+template <class Make>
+auto with_every_failure_an_error(const std::string& name, const char* remedy, const Make& make) {
+  const auto no_memory = [&] {
+    return Error(ErrorCode::kUnsupported, name + ": not enough memory; " + remedy);
+  };
+  try {
+    return make();
+  } catch (const Error& error) {
+    const std::string problem = error.what();
+    throw Error(error.code(), problem.starts_with(name) ? problem : name + ": " + problem);
+  } catch (const std::bad_alloc&) {
+    throw no_memory();
+  } catch (const std::length_error&) {
+    throw no_memory();
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::kUnsupported, name + ": oneDNN cannot run it here: " + error.what());
+  }
+}
+
 /// A network with its packed weights, and the plans made over it so far. Logically immutable: plans
 /// are a cache behind a lock. Thread safe.
 struct ModelState {
   ModelState(Network description, ModelInfo about, const WeightSet& weights);
 
-  /// The plan for a batch size and a number of threads, built when first asked for.
+  /// The plan for a batch size and a number of threads, built unless somebody has it. That of one
+  /// image on one thread is kept for as long as this lives, the others for as long as they are
+  /// used.
   std::shared_ptr<const Plan> plan(int batch, int threads);
 
   const Network network;
@@ -31,7 +57,8 @@ struct ModelState {
   std::shared_ptr<const Plan> build(const WeightSet* weights, int batch, int threads);
 
   std::mutex mutex_;
-  std::map<std::pair<int, int>, std::shared_ptr<const Plan>> plans_;
+  std::shared_ptr<const Plan> first_plan_;
+  std::map<std::pair<int, int>, std::weak_ptr<const Plan>> plans_;  // by batch size and threads
 };
 
 /// A model over a state made in memory.

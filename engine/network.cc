@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 #include <utility>
 
 #include "layers/residual.h"
@@ -12,8 +13,40 @@ namespace bellows {
 namespace {
 
 constexpr int kMaxGroups = 64;
+// Channels in the largest block of any machine: what a description may ask for is the same on all.
+constexpr int kLargestBlock = 16;
+constexpr std::int64_t kMaxElements = std::numeric_limits<std::int32_t>::max();
+// Of all tensors of a network, and of its multiply-accumulates. Far beyond what can be run, and far
+// enough below 2^63 that nothing computed from them (bytes of a batch, sums) overflows.
+constexpr std::int64_t kMaxTotalElements = std::int64_t{1} << 40;
+constexpr std::int64_t kMaxTotalMacs = std::int64_t{1} << 50;
 
-// Arrays that have one entry for each group, wherever they stand in the tree, are cut to `groups`.
+// The elements of one image's map, every group filled up to whole blocks.
+std::int64_t padded_elements(const MapShape& shape) {
+  std::int64_t channels = 0;
+  for (const int count : shape.channels) {
+    channels += (std::int64_t{count} + kLargestBlock - 1) / kLargestBlock * kLargestBlock;
+  }
+  return saturated_product({channels, shape.height, shape.width});
+}
+
+// The keys of a layer's table that hold one entry for each group; none when it is no layer.
+std::unordered_set<std::string> keys_per_group(const ConfigValue& table) {
+  std::unordered_set<std::string> keys;
+  const ConfigValue* kind = table.find("kind");
+  if (kind == nullptr) return keys;
+  for (const LayerKind candidate : all_layer_kinds()) {
+    if (std::get<std::string>(kind->data()) != layer_kind_name(candidate)) continue;
+    FieldDocumenter documenter("");
+    make_layer(candidate)->visit_fields(documenter);
+    for (const FieldDocumentation& entry : documenter.entries()) {
+      if (entry.per_group) keys.insert(entry.key);
+    }
+  }
+  return keys;
+}
+
+// A written network with the arrays of its layers cut that have one entry for each group.
 ConfigValue with_first_groups(const ConfigValue& value, std::size_t groups) {
   if (const auto* array = std::get_if<ConfigValue::Array>(&value.data())) {
     ConfigValue::Array copy;
@@ -22,11 +55,12 @@ ConfigValue with_first_groups(const ConfigValue& value, std::size_t groups) {
   }
   const auto* table = std::get_if<ConfigValue::Table>(&value.data());
   if (table == nullptr) return value;
+  const std::unordered_set<std::string> per_group = keys_per_group(value);
   ConfigValue::Table copy;
   for (const auto& [key, member] : *table) {
     ConfigValue cut = with_first_groups(member, groups);
     auto* sizes = std::get_if<ConfigValue::Array>(&cut.data());
-    if (sizes != nullptr && (key == "channels" || key == "features") && sizes->size() > groups) {
+    if (sizes != nullptr && per_group.contains(key) && sizes->size() > groups) {
       sizes->resize(groups);
     }
     copy.emplace_back(key, std::move(cut));
@@ -37,9 +71,11 @@ ConfigValue with_first_groups(const ConfigValue& value, std::size_t groups) {
 }  // namespace
 
 void Network::visit_fields(FieldVisitor& visitor) {
-  visitor.field(
-      "input", input_,
-      {.help = "shape of an image: [channels, height, width]", .required = true, .minimum = 1});
+  visitor.field("input", input_,
+                {.help = "shape of an image: [channels, height, width]",
+                 .required = true,
+                 .minimum = 1,
+                 .maximum = kMaxMapLength});
   visitor.field("classes", classes_,
                 {.help = "number of classes", .required = true, .minimum = 2, .maximum = 65536});
   visitor.field("groups", groups_,
@@ -65,12 +101,7 @@ Network Network::read(const ConfigValue& table) {
   FieldReader reader(table, "network");
   network.visit_fields(reader);
   reader.finish();
-  try {
-    network.build();
-  } catch (const Error& error) {
-    if (table.where().empty()) throw;
-    throw Error(error.code(), table.where() + ": " + error.what());
-  }
+  network.build(table.where());
   return network;
 }
 
@@ -101,26 +132,25 @@ std::vector<FieldDocumentation> Network::documentation() {
   return documenter.entries();
 }
 
-void Network::check_name(const std::string& name) {
+void Network::check_name(const Layer& layer) {
+  const std::string& name = layer.name();
   const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
   });
   if (name.empty() || !plain) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "layer name '" + name + "' must be letters, digits, '_' or '-'");
+    // As JSON, since an odd name may have line breaks.
+    throw Error(ErrorCode::kInvalidArgument, (layer.where().empty() ? "" : layer.where() + ": ") +
+                                                 "layer name " + ConfigValue(name).to_json() +
+                                                 " must be letters, digits, '_' or '-'");
   }
-  if (std::find(names_.begin(), names_.end(), name) != names_.end()) {
-    throw Error(ErrorCode::kInvalidArgument, "two layers have the name '" + name + "'");
-  }
-  names_.push_back(name);
+  if (!names_.insert(name).second) layer.fail("another layer has this name");
 }
 
 int Network::add_node(const Layer* layer, int src, int shortcut, MapShape dst_shape) {
-  // Counted with groups rounded up to the largest block, since that is what will be allocated.
-  std::int64_t elements = 0;
-  for (const int channels : dst_shape.channels) {
-    elements += dst_shape.pixels() * std::max<std::int64_t>(16, channels);
+  if ((nodes_.size() + 1) * static_cast<std::size_t>(groups_) > kMaxNodeGroups) {
+    layer->fail("the network has too many layers for its " + std::to_string(groups_) +
+                " groups: layers times groups must be at most " + std::to_string(kMaxNodeGroups));
   }
   const int node = static_cast<int>(nodes_.size());
   const int dst = static_cast<int>(tensors_.size());
@@ -130,15 +160,25 @@ int Network::add_node(const Layer* layer, int src, int shortcut, MapShape dst_sh
   site.connectivity = connectivity();
   site.src_is_input = src == 0;
   site.classes = classes_;
+  const auto check = [&](std::int64_t elements) {
+    if (elements < 1 || elements > kMaxElements) {
+      layer->fail("needs a tensor of more than 2^31 elements (" + dst_shape.text() +
+                  "); make it smaller");
+    }
+  };
+  const std::int64_t elements = padded_elements(dst_shape);
+  check(elements);
   for (int group = 1; group <= groups_; ++group) {
-    for (const ParameterSpec& spec : layer->parameters(site, group)) {
-      elements = std::max(elements, spec.elements());
+    for (const ParameterSpec& spec : layer->parameters(site, group)) check(spec.elements());
+    // After the parameters: the work of a layer whose weights are too large would overflow.
+    total_macs_ += std::min(layer->macs(site, group), kMaxTotalMacs);
+    if (total_macs_ > kMaxTotalMacs) {
+      layer->fail("the network needs more than 2^50 multiply-accumulates; make it smaller");
     }
   }
-  if (elements > std::numeric_limits<std::int32_t>::max()) {
-    throw Error(ErrorCode::kInvalidArgument, "layer '" + layer->name() +
-                                                 "' needs a tensor of more than 2^31 elements (" +
-                                                 dst_shape.text() + "); make it smaller");
+  total_elements_ += elements;
+  if (total_elements_ > kMaxTotalElements) {
+    layer->fail("the network's activations have more than 2^40 elements; make it smaller");
   }
   tensors_.push_back({layer->name(), std::move(dst_shape), node, {}});
   nodes_.push_back({layer, src, shortcut, dst, std::move(site)});
@@ -150,7 +190,7 @@ int Network::add_node(const Layer* layer, int src, int shortcut, MapShape dst_sh
 int Network::lower(const LayerList& layers, int src) {
   int tensor = src;
   for (const auto& layer : layers) {
-    check_name(layer->name());
+    check_name(*layer);
     const MapShape shape = tensors_[static_cast<std::size_t>(tensor)].shape;
     MapShape dst_shape = layer->output_shape(shape, tensor == 0, groups_);
     if (layer->kind() == LayerKind::kResidual) {
@@ -159,11 +199,12 @@ int Network::lower(const LayerList& layers, int src) {
       if (residual.projected()) {
         const std::size_t begin = projections_.size();
         for (auto& made : residual.make_projection(shape, dst_shape)) {
+          made->set_where(layer->where());
           projections_.push_back(std::move(made));
         }
         for (std::size_t i = begin; i < projections_.size(); ++i) {
           const Layer* made = projections_[i].get();
-          check_name(made->name());
+          check_name(*made);
           shortcut = add_node(made, shortcut, -1, dst_shape);
         }
       }
@@ -179,31 +220,31 @@ int Network::lower(const LayerList& layers, int src) {
   return tensor;
 }
 
-void Network::build() {
+void Network::build(const std::string& where) {
+  const auto fail = [&where](const std::string& problem) {
+    throw Error(ErrorCode::kInvalidArgument, (where.empty() ? "" : where + ": ") + problem);
+  };
   if (input_.size() != 3) {
-    throw Error(ErrorCode::kInvalidArgument, "key 'network.input' has " +
-                                                 std::to_string(input_.size()) +
-                                                 " entries, it needs [channels, height, width]");
+    fail("key 'network.input' has " + std::to_string(input_.size()) +
+         " entries, it needs [channels, height, width]");
   }
   tensors_.push_back({"input", MapShape{{input_[0]}, input_[1], input_[2]}, -1, {}});
-  if (input_elements() > std::numeric_limits<std::int32_t>::max()) {
-    throw Error(ErrorCode::kInvalidArgument, "key 'network.input': more than 2^31 elements");
+  if (padded_elements(input()) > kMaxElements) {
+    fail("key 'network.input': more than 2^31 elements (" + input().text() +
+         "); make the image smaller");
   }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const bool last = i + 1 == layers_.size();
     if ((layers_[i]->kind() == LayerKind::kHead) != last) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  last ? "the last layer must be of kind 'head', '" + layers_[i]->name() +
-                             "' is of kind '" + layer_kind_name(layers_[i]->kind()) + "'"
-                       : "layer '" + layers_[i]->name() + "' (head) is not the last one");
+      layers_[i]->fail(last ? "is the last layer, which must be of kind 'head'"
+                            : "only the last layer is of this kind");
     }
   }
-  if (layers_.size() < 2) {
-    throw Error(ErrorCode::kInvalidArgument, "a network needs at least one layer before its head");
-  }
+  if (layers_.size() < 2) fail("a network needs at least one layer before its head");
   lower(layers_, 0);
 }
 
+// Every run of a session asks, so nothing may be allocated here; `build` has seen to the limits.
 std::int64_t Network::input_elements() const { return input().channels_of(1) * input().pixels(); }
 
 std::vector<ParameterKey> Network::parameters(int group) const {

@@ -1,8 +1,10 @@
 // The description of a network: its fields, its layers, and the chain they lower to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "layers/config_value.h"
@@ -10,6 +12,10 @@
 #include "layers/shape.h"
 
 namespace bellows {
+
+/// Nodes times groups of the largest network accepted: each is work for a plan, and a hostile
+/// description asks for many with few bytes.
+inline constexpr std::size_t kMaxNodeGroups = 65536;
 
 /// Activations between nodes. Tensor 0 is the network's input.
 struct Tensor {
@@ -40,7 +46,9 @@ struct ParameterKey {
 class Network {
  public:
   /// Reads the table `network` of a configuration or of a model file. Throws
-  /// Error(kInvalidArgument) naming place, key or layer.
+  /// Error(kInvalidArgument) naming place, key or layer, also for a network that no machine could
+  /// run: a tensor of more than 2^31 - 1 elements (its groups filled up to blocks of 16 channels),
+  /// more than kMaxNodeGroups nodes times groups.
   static Network read(const ConfigValue& table);
   /// The inverse of `read`; equal networks give equal JSON.
   [[nodiscard]] ConfigValue write() const;
@@ -76,10 +84,10 @@ class Network {
  private:
   Network() = default;
   void visit_fields(FieldVisitor& visitor);
-  void build();
+  void build(const std::string& where);
   int add_node(const Layer* layer, int src, int shortcut, MapShape dst_shape);
   int lower(const LayerList& layers, int src);
-  void check_name(const std::string& name);
+  void check_name(const Layer& layer);
 
   std::vector<int> input_;
   int classes_ = 0;
@@ -88,9 +96,11 @@ class Network {
   LayerList layers_;
 
   LayerList projections_;  // made by lowering, owned here
-  std::vector<std::string> names_;
+  std::unordered_set<std::string> names_;
   std::vector<Tensor> tensors_;
   std::vector<Node> nodes_;
+  std::int64_t total_elements_ = 0;  // of all tensors, padding included
+  std::int64_t total_macs_ = 0;      // of all groups
 };
 
 }  // namespace bellows

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,12 +12,32 @@
 
 namespace bellows {
 namespace internal {
+namespace {
+
+// The plan of a session, refused when the machine could never hold its activations: the system
+// promises such memory freely and ends the program that uses it.
+std::shared_ptr<const Plan> plan_that_fits(ModelState& model, const SessionOptions& options) {
+  std::shared_ptr<const Plan> plan = model.plan(options.max_batch, options.threads);
+  const auto logits = static_cast<std::size_t>(model.network.groups() + 1) *
+                      static_cast<std::size_t>(model.network.classes()) *
+                      static_cast<std::size_t>(options.max_batch);
+  const std::size_t needed = plan->table.allocated_bytes() + logits * sizeof(float);
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  if (pages > 0 && page_bytes > 0 &&
+      needed / static_cast<std::size_t>(page_bytes) >= static_cast<std::size_t>(pages)) {
+    throw Error(ErrorCode::kUnsupported,
+                "not enough memory for " + std::to_string(needed >> 20) +
+                    " MiB of activations; use a smaller max_batch or load fewer groups");
+  }
+  return plan;
+}
+
+}  // namespace
 
 struct SessionState {
   SessionState(std::shared_ptr<ModelState> of, SessionOptions wanted)
-      : model(std::move(of)),
-        options(wanted),
-        bound(model->plan(options.max_batch, options.threads)) {
+      : model(std::move(of)), options(wanted), bound(plan_that_fits(*model, options)) {
     const auto& network = model->network;
     const auto values =
         static_cast<std::size_t>(network.classes()) * static_cast<std::size_t>(options.max_batch);
@@ -31,10 +53,8 @@ struct SessionState {
   // Runs programs width + 1 .. `wanted` and reads their logits.
   void continue_to(int wanted) {
     const ThreadCount threads(options.threads);
-    for (; width < wanted; ++width) {
-      bound.run(width + 1);
-      read_logits(width + 1);
-    }
+    bound.run({width + 1, wanted});
+    while (width < wanted) read_logits(++width);
     const auto classes = static_cast<std::size_t>(model->network.classes());
     const std::vector<float>& last = logits[static_cast<std::size_t>(width - 1)];
     for (std::size_t i = 0; i < static_cast<std::size_t>(batch); ++i) {
@@ -69,7 +89,7 @@ struct SessionState {
 
 namespace {
 
-SessionOptions checked(SessionOptions options) {
+const SessionOptions& checked(const SessionOptions& options) {
   if (options.max_batch < 1 || options.max_batch > 65536) {
     throw Error(ErrorCode::kInvalidArgument, "max_batch is " + std::to_string(options.max_batch) +
                                                  ", it must be from 1 to 65536");
@@ -90,7 +110,10 @@ void require_result(const internal::SessionState& state) {
 }  // namespace
 
 Session::Session(const Model& model, SessionOptions options)
-    : state_(std::make_unique<internal::SessionState>(model.state_, checked(options))) {}
+    : state_(internal::with_every_failure_an_error(
+          "session with max_batch " + std::to_string(checked(options).max_batch),
+          "use a smaller max_batch or load fewer groups",
+          [&] { return std::make_unique<internal::SessionState>(model.state_, options); })) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;

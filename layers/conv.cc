@@ -15,10 +15,14 @@ void Conv::visit_own_fields(FieldVisitor& visitor) {
   visitor.field("channels", channels_,
                 {.help = "output channels of each group; not for depthwise",
                  .minimum = 1,
-                 .maximum = 1048576});
-  visitor.field("kernel", kernel_, {.help = "window", .required = true, .minimum = 1});
-  visitor.field("stride", stride_, {.help = "step of the window", .minimum = 1});
-  visitor.field("padding", padding_, {.help = "zeros added on each side", .minimum = 0});
+                 .maximum = 1048576,
+                 .per_group = true});
+  visitor.field("kernel", kernel_,
+                {.help = "window", .required = true, .minimum = 1, .maximum = kMaxMapLength});
+  visitor.field("stride", stride_,
+                {.help = "step of the window", .minimum = 1, .maximum = kMaxMapLength});
+  visitor.field("padding", padding_,
+                {.help = "zeros added on each side", .minimum = 0, .maximum = kMaxMapLength});
   visitor.field("depthwise", depthwise_, {.help = "each channel reads only its own channel"});
   visitor.field("bias", bias_, {.help = "learn an offset; needless before batch_norm"});
 }
@@ -51,7 +55,8 @@ std::vector<ParameterSpec> Conv::parameters(const LayerSite& site, int group) co
 
 std::int64_t Conv::macs(const LayerSite& site, int group) const {
   const std::int64_t in = depthwise_ ? 1 : site.channels_read(group);
-  return site.dst.channels_of(group) * in * kernel_.height * kernel_.width * site.dst.pixels();
+  return saturated_product({site.dst.channels_of(group), in, kernel_.height, kernel_.width,
+                            site.dst.height, site.dst.width});
 }
 
 }  // namespace bellows

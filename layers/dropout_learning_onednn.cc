@@ -1,22 +1,14 @@
 #include "layers/dropout.h"
 
-#include <cmath>
 #include <cstdint>
 
+#include "layers/counter_random.h"
 #include "layers/learning_onednn.h"
 
 namespace bellows {
 namespace {
 
 constexpr int kFactors = 0;  // slot: 0 or 1 / (1 - rate) for each value
-
-// SplitMix64 (Steele, Lea & Flood 2014): a well mixed number from a counter.
-std::uint64_t mixed(std::uint64_t counter) {
-  std::uint64_t z = counter * 0x9E3779B97F4A7C15U;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-  return z ^ (z >> 31);
-}
 
 Desc factors_desc(const LearningEmitter& emitter, int group) {
   return emitter.dst().layout.flat({group, group});
@@ -29,16 +21,14 @@ void emit_learning_forward(const Dropout& layer, LearningEmitter& emitter) {
   const GroupRange here{group, group};
   const View factors = emitter.keep(kFactors, group, factors_desc(emitter, group));
   const auto count = static_cast<std::uint64_t>(factors.desc.get_size() / sizeof(float));
-  const auto threshold = static_cast<std::uint64_t>(std::ldexp(layer.rate(), 32));
+  const double rate = layer.rate();
   const auto kept = static_cast<float>(1.0 / (1.0 - layer.rate()));
   const std::uint64_t* seed = emitter.step_seed(group);
   emitter.add_kernel(
       [=](void* const* arguments) {
         auto* values = static_cast<float*>(arguments[0]);
-        const std::uint64_t start = mixed(*seed);
-        for (std::uint64_t i = 0; i < count; ++i) {
-          values[i] = (mixed(start + i) >> 32) < threshold ? 0.0F : kept;
-        }
+        const CounterDraws dropped(*seed, rate);
+        for (std::uint64_t i = 0; i < count; ++i) values[i] = dropped(i) ? 0.0F : kept;
       },
       {factors});
   const View src = emitter.src().flat(here);

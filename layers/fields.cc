@@ -273,6 +273,7 @@ void FieldDocumenter::field(const char* key, Size2& value, const FieldInfo& info
 }
 void FieldDocumenter::field(const char* key, std::vector<int>& value, const FieldInfo& info) {
   add(key, "array of integers", array_of(value), info);
+  entries_.back().per_group = info.per_group;
 }
 void FieldDocumenter::field(const char* key, std::vector<double>& value, const FieldInfo& info) {
   add(key, "array of numbers", array_of(value), info);

@@ -25,6 +25,8 @@ struct FieldInfo {
   double minimum = -std::numeric_limits<double>::infinity();  ///< of a number, inclusive
   double maximum = std::numeric_limits<double>::infinity();   ///< of a number, inclusive
   std::vector<std::string> choices = {};                      ///< of each string; empty: any
+  /// Of an array of integers in a layer: it has one entry for each group, and is cut with them.
+  bool per_group = false;
 };
 
 /// A height and a width; written as one number (both equal) or as [height, width].
@@ -130,6 +132,7 @@ struct FieldDocumentation {
   std::string type;     ///< "integer", "array of integers", ...
   std::string initial;  ///< the default as it would be written, or "required"
   std::string help;
+  bool per_group = false;  ///< an array of integers whose field says so, see FieldInfo
 };
 
 /// Collects the documentation of every field, tables included.

@@ -4,17 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "layers/avg_pool.h"
-#include "layers/batch_norm.h"
-#include "layers/conv.h"
-#include "layers/dropout.h"
-#include "layers/global_avg_pool.h"
-#include "layers/head.h"
-#include "layers/linear.h"
-#include "layers/max_pool.h"
-#include "layers/relu.h"
-#include "layers/relu6.h"
-#include "layers/residual.h"
+#include "layers/all_layers.h"
 
 namespace bellows {
 namespace {
@@ -58,7 +48,7 @@ Desc ActivationLayout::map(GroupRange range) const {
 }
 
 Desc ActivationLayout::blocks(GroupRange range) const {
-  const int samples = padded_channels(range) / block_ * batch_;
+  const auto samples = dnnl::memory::dim{padded_channels(range) / block_} * batch_;
   return {{samples, block_, shape_.height, shape_.width}, kF32, map_tag(plain_, block_, false)};
 }
 

@@ -23,7 +23,8 @@ std::vector<ParameterSpec> Head::parameters(const LayerSite& site, int group) co
 }
 
 std::int64_t Head::macs(const LayerSite& site, int group) const {
-  return site.classes * site.src.channels_in(groups_read(site, group)) * site.src.pixels();
+  return saturated_product(
+      {site.classes, site.src.channels_in(groups_read(site, group)), site.src.pixels()});
 }
 
 }  // namespace bellows

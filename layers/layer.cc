@@ -2,19 +2,10 @@
 
 #include <bellows/error.h>
 
-#include <numeric>
+#include <algorithm>
+#include <limits>
 
-#include "layers/avg_pool.h"
-#include "layers/batch_norm.h"
-#include "layers/conv.h"
-#include "layers/dropout.h"
-#include "layers/global_avg_pool.h"
-#include "layers/head.h"
-#include "layers/linear.h"
-#include "layers/max_pool.h"
-#include "layers/relu.h"
-#include "layers/relu6.h"
-#include "layers/residual.h"
+#include "layers/all_layers.h"
 
 namespace bellows {
 
@@ -51,9 +42,19 @@ const char* parameter_role_name(ParameterRole role) {
   return kNames[static_cast<std::size_t>(role)];
 }
 
-std::int64_t ParameterSpec::elements() const {
-  return std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>());
+std::int64_t saturated_product(const std::vector<std::int64_t>& factors) {
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  // A zero wins, wherever it stands.
+  if (std::ranges::find(factors, 0) != factors.end()) return 0;
+  std::int64_t product = 1;
+  for (const std::int64_t factor : factors) {
+    if (product > kLargest / factor) return kLargest;
+    product *= factor;
+  }
+  return product;
 }
+
+std::int64_t ParameterSpec::elements() const { return saturated_product(dims); }
 
 int MapShape::channels_in(GroupRange range) const {
   int sum = 0;
@@ -76,8 +77,9 @@ void Layer::visit_fields(FieldVisitor& visitor) {
 }
 
 void Layer::fail(const std::string& problem) const {
-  throw Error(ErrorCode::kInvalidArgument,
-              "layer '" + name_ + "' (" + layer_kind_name(kind_) + "): " + problem);
+  throw Error(ErrorCode::kInvalidArgument, (where_.empty() ? "" : where_ + ": ") + "layer '" +
+                                               name_ + "' (" + layer_kind_name(kind_) +
+                                               "): " + problem);
 }
 
 int Layer::windowed(int length, int kernel, int stride, int padding, const char* axis) const {
@@ -88,9 +90,9 @@ int Layer::windowed(int length, int kernel, int stride, int padding, const char*
          std::to_string(kernel));
   }
   const std::int64_t length_out = room / stride + 1;
-  if (length_out > 65536) {
+  if (length_out > kMaxMapLength) {
     fail("the map grows to a " + std::string(axis) + " of " + std::to_string(length_out) +
-         ", more than 65536; reduce the padding");
+         ", more than " + std::to_string(kMaxMapLength) + "; reduce the padding");
   }
   return static_cast<int>(length_out);
 }
@@ -99,6 +101,9 @@ void Layer::require_group_sizes(const std::vector<int>& sizes, const char* key, 
   if (static_cast<int>(sizes.size()) != groups) {
     fail("key '" + std::string(key) + "' has " + std::to_string(sizes.size()) +
          " entries, the network has " + std::to_string(groups) + " groups");
+  }
+  for (const int size : sizes) {
+    if (size < 1) fail("key '" + std::string(key) + "' has the entry " + std::to_string(size));
   }
 }
 
@@ -109,7 +114,9 @@ std::unique_ptr<Layer> read_layer(const ConfigValue& table) {
   for (const LayerKind candidate : all_layer_kinds()) {
     if (name != nullptr && *name == layer_kind_name(candidate)) {
       std::unique_ptr<Layer> layer = make_layer(candidate);
-      FieldReader reader(table, "layers");
+      layer->set_where(table.where());
+      // Keys are named as the page of keys names them: "conv.kernel".
+      FieldReader reader(table, layer_kind_name(candidate));
       std::string read_kind;
       reader.field("kind", read_kind, {.required = true});
       layer->visit_fields(reader);
@@ -124,8 +131,8 @@ std::unique_ptr<Layer> read_layer(const ConfigValue& table) {
                                                  ": a layer needs key 'kind', a string; one of " +
                                                  known);
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              kind->where() + ": key 'layers.kind' is \"" + *name + "\", it needs one of " + known);
+  throw Error(ErrorCode::kInvalidArgument, kind->where() + ": key 'network.layers.kind' is " +
+                                               kind->to_json() + ", it needs one of " + known);
 }
 
 ConfigValue write_layer(const Layer& layer) {

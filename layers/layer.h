@@ -35,6 +35,7 @@ struct ParameterSpec {
   std::vector<std::int64_t> dims;  ///< row-major, over logical channels (no padding)
   std::int64_t fan_in = 1;         ///< inputs that one output sums over; scales initial weights
 
+  /// Product of `dims`, see saturated_product.
   [[nodiscard]] std::int64_t elements() const;
   /// Moved by the optimiser; running statistics are not.
   [[nodiscard]] bool learned() const {
@@ -54,6 +55,13 @@ class Layer {
   [[nodiscard]] LayerKind kind() const { return kind_; }
   /// Unique in its network; part of the names of its tensors.
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// Where it was written (see ConfigValue::where); of a layer made by another one, that one's
+  /// place. Empty when not known.
+  [[nodiscard]] const std::string& where() const { return where_; }
+  void set_where(std::string where) { where_ = std::move(where); }
+
+  /// Throws Error(kInvalidArgument) "<where>: layer 'name' (kind): <problem>".
+  [[noreturn]] void fail(const std::string& problem) const;
 
   /// Visits the fields, name included, kind not.
   void visit_fields(FieldVisitor& visitor);
@@ -79,8 +87,6 @@ class Layer {
   Layer(LayerKind kind, std::string name) : kind_(kind), name_(std::move(name)) {}
   virtual void visit_own_fields(FieldVisitor& visitor) = 0;
 
-  /// Throws Error(kInvalidArgument) "layer 'name' (kind): <problem>".
-  [[noreturn]] void fail(const std::string& problem) const;
   /// Output length of a window of `kernel` moved by `stride` over `length` padded on both sides;
   /// fails when nothing is left. `axis` names it in the message.
   [[nodiscard]] int windowed(int length, int kernel, int stride, int padding,
@@ -91,6 +97,7 @@ class Layer {
  private:
   LayerKind kind_;
   std::string name_;
+  std::string where_;
 };
 
 using LayerList = std::vector<std::unique_ptr<Layer>>;

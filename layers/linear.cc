@@ -3,9 +3,12 @@
 namespace bellows {
 
 void Linear::visit_own_fields(FieldVisitor& visitor) {
-  visitor.field(
-      "features", features_,
-      {.help = "outputs of each group", .required = true, .minimum = 1, .maximum = 1048576});
+  visitor.field("features", features_,
+                {.help = "outputs of each group",
+                 .required = true,
+                 .minimum = 1,
+                 .maximum = 1048576,
+                 .per_group = true});
   visitor.field("bias", bias_, {.help = "learn an offset; needless before batch_norm"});
 }
 
@@ -24,7 +27,8 @@ std::vector<ParameterSpec> Linear::parameters(const LayerSite& site, int group) 
 }
 
 std::int64_t Linear::macs(const LayerSite& site, int group) const {
-  return site.dst.channels_of(group) * site.channels_read(group) * site.src.pixels();
+  return saturated_product(
+      {site.dst.channels_of(group), site.channels_read(group), site.src.pixels()});
 }
 
 }  // namespace bellows

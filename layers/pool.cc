@@ -3,9 +3,13 @@
 namespace bellows {
 
 void Pool::visit_own_fields(FieldVisitor& visitor) {
-  visitor.field("kernel", kernel_, {.help = "window", .required = true, .minimum = 1});
-  visitor.field("stride", stride_, {.help = "step of the window; 0: the window", .minimum = 0});
-  visitor.field("padding", padding_, {.help = "rim added on each side", .minimum = 0});
+  visitor.field("kernel", kernel_,
+                {.help = "window", .required = true, .minimum = 1, .maximum = kMaxMapLength});
+  visitor.field(
+      "stride", stride_,
+      {.help = "step of the window; 0: the window", .minimum = 0, .maximum = kMaxMapLength});
+  visitor.field("padding", padding_,
+                {.help = "rim added on each side", .minimum = 0, .maximum = kMaxMapLength});
 }
 
 MapShape Pool::output_shape(const MapShape& src, bool src_is_input, int /*groups*/) const {

@@ -7,11 +7,18 @@
 
 namespace bellows {
 
+/// The product of sizes, none of them negative; the largest std::int64_t where it is larger still.
+[[nodiscard]] std::int64_t saturated_product(const std::vector<std::int64_t>& factors);
+
 /// Which groups of the layer before a group reads (see docs/architecture.md).
 enum class Connectivity {
   kTriangular,  ///< group g reads groups 1..g
   kGrouped,     ///< group g reads group g only
 };
+
+/// Largest height, width and number of channels of an image, and largest height and width of a map,
+/// a kernel, a stride and a padding: products of three of them fit 64 bits.
+inline constexpr int kMaxMapLength = 65536;
 
 /// Inclusive range of groups, numbered from 1.
 struct GroupRange {

@@ -40,7 +40,8 @@ TEST(ArchiveReader, RefusesEveryCutOffPackedFile) {
          {std::size_t{1}, std::size_t{7}, std::size_t{100}, whole.size() / 2, whole.size() - 20}) {
       const Bytes part(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(missing));
       const auto file = write_file(folder / "cut", part);
-      expect_error(ErrorCode::kCorruptData, {file.string()}, [&] { (void)read_unpacked(file); });
+      expect_error(ErrorCode::kCorruptData, {file.string(), "data is cut off"},
+                   [&] { (void)read_unpacked(file); });
     }
   }
 }

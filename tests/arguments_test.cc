@@ -76,6 +76,21 @@ TEST(Arguments, RefuseNumbersThatAreNoneOrOutOfRange) {
   }
 }
 
+TEST(Arguments, CallANumberTooLargeThatIsOne) {
+  const auto message = [](const std::string& text) -> std::string {
+    try {
+      static_cast<void>(parse_arguments(usage(), {"north", "--coats", text}).integer("coats", 1));
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(message("99999999999"), "--coats: '99999999999' is too large; at most 2147483647");
+  EXPECT_EQ(message("2147483647"), "accepted");
+  EXPECT_THAT(message("-99999999999"), HasSubstr("is not a whole number of at least 1"));
+  EXPECT_THAT(message("99999999999x"), HasSubstr("is not a whole number of at least 1"));
+}
+
 TEST(Arguments, ReadListsOfNumbers) {
   const auto list = [](const char* text) {
     return parse_arguments(usage(), {"north", "--coats", text}).integers("coats", 1);

@@ -196,6 +196,20 @@ TEST(ImageTransform, DependsOnSeedEpochAndSampleAlone) {
   EXPECT_EQ(seen.size(), 4U);
 }
 
+TEST(ImageTransform, TakesOptionsAtTheirLimits) {
+  const AugmentationOptions options{.crop_padding = 8,
+                                    .flip = true,
+                                    .cutout = 8,
+                                    .rotation_degrees = 180,
+                                    .shift_pixels = 8,
+                                    .scale = 0.95F};
+  for (std::uint64_t sample = 0; sample < 50; ++sample) {
+    for (const float value : augmented(options, picture(), 0, sample)) {
+      ASSERT_TRUE(std::isfinite(value));
+    }
+  }
+}
+
 TEST(ImageTransform, RefusesOptionsOutOfRangeByName) {
   const auto refuse = [](const AugmentationOptions& options, const std::string& name) {
     expect_error(ErrorCode::kInvalidArgument, {"augmentation " + name},
@@ -207,7 +221,8 @@ TEST(ImageTransform, RefusesOptionsOutOfRangeByName) {
   refuse({.rotation_degrees = 181}, "rotation_degrees");
   refuse({.rotation_degrees = std::nanf("")}, "rotation_degrees");
   refuse({.shift_pixels = -1}, "shift_pixels");
-  refuse({.scale = 1}, "scale");
+  refuse({.scale = 1}, "scale is 1, it must be 0..0.95");
+  refuse({.cutout = -1}, "cutout is -1, it must be 0..8 for images of 8x10");
   expect_error(ErrorCode::kInvalidArgument, {"3 channels"}, [] {
     ImageTransform(kShape, {{0}, {1}}, {}, 1);
   });

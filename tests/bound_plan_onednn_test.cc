@@ -62,7 +62,7 @@ class BoundPlanTest : public ::testing::Test {
     load(bound, seed);
     std::vector<std::vector<float>> all;
     for (int group = 1; group <= kGroups; ++group) {
-      bound.run(group);
+      bound.run({group, group});
       all.push_back(logits(bound, group));
     }
     return all;
@@ -77,13 +77,27 @@ TEST_F(BoundPlanTest, KeepsTheLogitsOfEveryWidthThatHasRun) {
   const ThreadCount threads(1);
   BoundPlan bound(plan_);
   load(bound, 1);
-  for (int group = 1; group <= kGroups; ++group) bound.run(group);
+  for (int group = 1; group <= kGroups; ++group) bound.run({group, group});
   const auto expected = run_all(1);
   for (int group = 1; group <= kGroups; ++group) {
     EXPECT_EQ(logits(bound, group), expected[static_cast<std::size_t>(group - 1)]);
   }
   EXPECT_NE(expected[0], expected[1]);
   EXPECT_NE(expected[1], expected[2]);
+}
+
+TEST_F(BoundPlanTest, AnswersTheSameHoweverTheGroupsAreSplitIntoCalls) {
+  const ThreadCount threads(1);
+  const auto expected = run_all(1);
+  for (int split = 1; split <= kGroups; ++split) {
+    BoundPlan bound(plan_);
+    load(bound, 1);
+    bound.run({1, split});
+    bound.run({split + 1, kGroups});
+    for (int group = 1; group <= kGroups; ++group) {
+      EXPECT_EQ(logits(bound, group), expected[static_cast<std::size_t>(group - 1)]);
+    }
+  }
 }
 
 TEST_F(BoundPlanTest, DoesNotDisturbAnotherOneOfTheSamePlan) {
@@ -93,8 +107,8 @@ TEST_F(BoundPlanTest, DoesNotDisturbAnotherOneOfTheSamePlan) {
   load(first, 1);
   load(second, 2);
   for (int group = 1; group <= kGroups; ++group) {
-    first.run(group);
-    second.run(group);
+    first.run({group, group});
+    second.run({group, group});
   }
   EXPECT_EQ(logits(first, kGroups), run_all(1).back());
   EXPECT_EQ(logits(second, kGroups), run_all(2).back());
@@ -108,7 +122,7 @@ TEST_F(BoundPlanTest, AnswersTheSameAfterOtherImages) {
     load(bound, seed);
     const auto expected = run_all(seed);
     for (int group = 1; group <= kGroups; ++group) {
-      bound.run(group);
+      bound.run({group, group});
       EXPECT_EQ(logits(bound, group), expected[static_cast<std::size_t>(group - 1)]);
     }
   }
@@ -122,7 +136,7 @@ TEST_F(BoundPlanTest, KeepsItsPlanAliveAndCountsItsBytes) {
   plan_.reset();
   EXPECT_FALSE(watched.expired());
   load(bound, 1);
-  bound.run(1);
+  bound.run({1, 1});
   EXPECT_EQ(logits(bound, 1), expected[0]);
   // At least the input and conv1's channels, each 9 x 8 floats a sample.
   EXPECT_GE(bound.bytes(), kBatch * (2 + 10) * 9 * 8 * sizeof(float));

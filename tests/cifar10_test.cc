@@ -1,6 +1,7 @@
 #include "training/data/cifar10.h"
 
 #include "tests/data_fixtures.h"
+#include "training/data/archive_reader.h"
 
 namespace bellows {
 namespace {
@@ -117,6 +118,55 @@ TEST(Cifar10Reader, RefusesALabelOutOfRange) {
   write_file(folder / "test_batch.bin", bytes);
   expect_error(ErrorCode::kCorruptData, {"test_batch.bin", "label 10 of record 2"},
                [&] { (void)load_cifar10(folder, Split::kTest); });
+}
+
+TEST(Cifar10Reader, ReadsBatchesOfDifferentSizesOfOnesOwn) {
+  const auto folder = fresh_folder();
+  for (int n = 1; n <= 5; ++n) {
+    write_file(folder / ("data_batch_" + std::to_string(n) + ".bin"), batch(n, n));
+  }
+  EXPECT_EQ(load_cifar10(folder, Split::kTrain).size(), 15U);
+}
+
+// The first `count` records of a batch as published, packed or not.
+Bytes published_beginning(const std::filesystem::path& folder, const std::string& name,
+                          std::size_t count) {
+  Bytes bytes(count * kRecord);
+  archive* reader = archive_read_new();
+  archive_read_support_filter_all(reader);
+  archive_read_support_format_raw(reader);
+  archive_entry* entry = nullptr;
+  EXPECT_EQ(archive_read_open_filename(reader, find_packed(folder, name).c_str(), 1U << 16),
+            ARCHIVE_OK);
+  EXPECT_EQ(archive_read_next_header(reader, &entry), ARCHIVE_OK);
+  EXPECT_EQ(archive_read_data(reader, bytes.data(), bytes.size()),
+            static_cast<la_ssize_t>(bytes.size()));
+  archive_read_free(reader);
+  return bytes;
+}
+
+TEST(RealCifar10, IsRefusedWhenABatchWasCutBetweenRecords) {
+  const auto root = real_data();
+  if (!root) BELLOWS_SKIP_WITHOUT_DATA();
+  const auto published = *root / "cifar-10" / "cifar-10-batches-bin";
+  const auto folder = fresh_folder();
+  const auto whole = write_file(folder / "data_batch_1.bin", Bytes(10000 * kRecord));
+  for (int n = 2; n <= 5; ++n) {
+    write_file(folder / ("data_batch_" + std::to_string(n) + ".bin"), batch(4, n));
+  }
+  EXPECT_EQ(load_cifar10(folder, Split::kTrain).size(), 10000U + 4 * 4) << "images of one's own";
+
+  for (const auto& [name, split] :
+       {std::pair("data_batch_4.bin", Split::kTrain), std::pair("test_batch.bin", Split::kTest)}) {
+    const auto cut = write_file(folder / name, published_beginning(published, name, 9));
+    expect_error(ErrorCode::kCorruptData, {cut.string(), "only 9 of", "cut off"},
+                 [&, part = split] { (void)load_cifar10(folder, part); });
+  }
+
+  // Where no batch is whole, the few records of each were chosen.
+  write_file(whole, batch(4, 1));
+  EXPECT_EQ(load_cifar10(folder, Split::kTrain).size(), 4U * 4 + 9);
+  EXPECT_EQ(load_cifar10(folder, Split::kTest).size(), 9U);
 }
 
 TEST(RealCifar10, HasThePublishedTestImages) {

@@ -1,14 +1,19 @@
 // The verbs as a user meets them, on runs small enough to take a tenth of a second.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <sstream>
 
 #include "cli/command.h"
 #include "tests/data_fixtures.h"
+#include "training/checkpoint.h"
 #include "training/data/dataset.h"
 #include "training/data/digits.h"
 #include "training/data/idx.h"
@@ -17,6 +22,7 @@
 namespace bellows::cli {
 namespace {
 
+using std::string_literals::operator""s;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
@@ -149,6 +155,23 @@ TEST_F(Command, FailsWhenItsOutputCannotBeWritten) {
   EXPECT_THAT(err.str(), HasSubstr("output could not be written"));
 }
 
+// Has no room for anything.
+class FullBuffer : public std::streambuf {
+ protected:
+  std::streamsize xsputn(const char*, std::streamsize) override { throw std::bad_alloc(); }
+  int overflow(int) override { throw std::bad_alloc(); }
+};
+
+TEST_F(Command, SaysForWhatTheMemoryWasNotEnough) {
+  FullBuffer buffer;
+  std::ostream out(&buffer);
+  out.exceptions(std::ios::badbit);
+  std::ostringstream err;
+  const std::string run = config(digits());
+  EXPECT_EQ(run_command({"inspect", run}, out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("not enough memory for '" + run + "'"));
+}
+
 TEST_F(Command, TrainPrintsALineAnEpochAndATableOfWidths) {
   const Result result = bellows("train " + config(digits()) + " --out " + path("run"));
   EXPECT_EQ(result.code, 0) << result.err;
@@ -232,15 +255,66 @@ class InterruptingBuffer : public std::stringbuf {
   bool sent_ = false;
 };
 
+TEST_F(Command, TrainSavesItsCheckpointAlsoWhenNobodyReadsItsOutputAnyMore) {
+  const std::string run = config(digits());
+  const std::string out = path("run");
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    for (const int number : {SIGINT, SIGPIPE}) std::signal(number, SIG_DFL);
+    ::alarm(60);
+    ::execl(BELLOWS_COMMAND, BELLOWS_COMMAND, "train", run.c_str(), "--out", out.c_str(),
+            "--epochs", "100000", nullptr);
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string read;
+  std::array<char, 256> part{};
+  while (read.find("epoch 1/100000") == std::string::npos) {
+    const ssize_t got = ::read(ends[0], part.data(), part.size());
+    if (got <= 0) break;
+    read.append(part.data(), static_cast<std::size_t>(got));
+  }
+  ::close(ends[0]);
+  ::kill(child, SIGINT);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status) << " after: " << read;
+  EXPECT_EQ(WEXITSTATUS(status), 1) << read;
+  EXPECT_GT(load_checkpoint(out + "/checkpoint").state.updates, 0);
+}
+
+TEST_F(Command, TrainResumesNothingWhereNoRunHasBegun) {
+  expect_refused(bellows("train " + config(digits()) + " --out " + path("mistyped") + " --resume"),
+                 1, {path("mistyped"), "no run to resume"});
+}
+
+TEST_F(Command, TrainSaysWhenThereAreNoTestImages) {
+  const std::string images = png_folder();
+  const std::string command = "train " + config("") + " --data " + images + " --out ";
+  const Result text = bellows(command + path("run"));
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("\nno test images: " + images));
+  const Result json = bellows(command + path("json") + " --json");
+  EXPECT_THAT(json_lines(json.out).at(0).at("without_test").get<std::string>(), HasSubstr(images));
+}
+
 TEST_F(Command, TrainStoppedByCtrlCTellsHowToGoOnAndEndsWithTheSameModel) {
   const fixtures::Bytes whole = fixtures::read_file(trained());
+  std::signal(SIGINT, SIG_DFL);
   InterruptingBuffer buffer("group 2/2, epoch 1/2");
   std::ostream out(&buffer);
   std::ostringstream err;
   const int code = run_command({"train", path("run.toml"), "--overwrite", "--out", path("stopped")},
                                out, err, "my/bellows");
   EXPECT_EQ(code, 1);
-  EXPECT_THAT(err.str(), HasSubstr("saving a checkpoint"));
+  EXPECT_THAT(err.str(), HasSubstr("checkpoint is saved"));
   const std::string command = lines_of(buffer.str()).back();
   EXPECT_EQ(command,
             "  my/bellows train " + path("run.toml") + " --out " + path("stopped") + " --resume");
@@ -324,6 +398,21 @@ TEST_F(Command, EvaluateNamesWhatIsWrongWithItsArguments) {
   expect_refused(bellows("evaluate " + model + " --data " + path("none")), 1, {path("none")});
 }
 
+TEST_F(Command, EvaluateRefusesADataSetWithoutImagesByName) {
+  write_idx_images(path("t10k-images-idx3-ubyte"), 0, 28, 28, {});
+  write_idx_labels(path("t10k-labels-idx1-ubyte"), {});
+  expect_refused(bellows("evaluate " + trained() + " --format mnist --data " + path("")), 1,
+                 {path("t10k-")});
+}
+
+TEST_F(Command, EvaluateSaysOnlyOnceThatThereAreTooManyClasses) {
+  for (int i = 0; i < 22; ++i) {
+    digit_png(i, "pngs/class" + std::to_string(i % 11) + "/" + std::to_string(i) + ".png");
+  }
+  expect_refused(bellows("evaluate " + trained() + " --split train --data " + path("pngs")), 1,
+                 {"11 classes"});
+}
+
 TEST_F(Command, InferRefinesUntilItIsSureEnough) {
   const std::string command = "infer " + trained() + " " + digit_png(7, "seven.png");
   const Result all = bellows(command);
@@ -335,6 +424,17 @@ TEST_F(Command, InferRefinesUntilItIsSureEnough) {
   EXPECT_THAT(bellows(command + " --width 1").out, Not(HasSubstr("width 2")));
   expect_refused(bellows(command + " --width 3"), 2, {"--width", "3"});
   expect_refused(bellows(command + " --threshold 2"), 2, {"--threshold", "'2'"});
+  EXPECT_EQ(bellows(command + " --top 10").code, 0);
+  expect_refused(bellows(command + " --top 11"), 2, {"--top", "10 classes", "11"});
+}
+
+TEST_F(Command, InferLooksAtNoFurtherImageWhenNobodyReads) {
+  const std::string model = trained();
+  std::ostringstream out, err;
+  out.setstate(std::ios::badbit);
+  const auto arguments = {"infer"s, model, digit_png(7, "seven.png"), path("none.png")};
+  EXPECT_EQ(run_command(arguments, out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("output could not be written"));
 }
 
 TEST_F(Command, InferReadsFoldersAndIdxFilesAlike) {
@@ -423,6 +523,25 @@ TEST_F(Command, InspectShowsAConfigurationAtTheCostOfItsModel) {
   }
 }
 
+TEST_F(Command, InspectCountsALargeConfigurationFromItsShapesAlone) {
+  const std::string text =
+      "name = \"large\"\n[network]\ninput = [1, 28, 28]\nclasses = 10\ngroups = 1\nlayers = [\n"
+      "{ kind = \"conv\", name = \"conv1\", channels = [100000], kernel = 1, bias = false },\n"
+      "{ kind = \"conv\", name = \"conv2\", channels = [20000], kernel = 1, bias = false },\n"
+      "{ kind = \"head\", name = \"head\" },\n]\n";
+  const std::string large = fixtures::write_file(folder_ / "large.toml", fixtures::bytes_of(text));
+  const Result result = bellows("inspect " + large + " --layers --json");
+  EXPECT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  const std::int64_t head = std::int64_t{10} * 20000 * 28 * 28 + 10;
+  EXPECT_EQ(json.at("widths")[0].at("parameters"), 100000 + std::int64_t{100000} * 20000 + head);
+  EXPECT_FALSE(json.at("built").get<bool>());
+  for (const char* key : {"packed_bytes", "reference_steps", "implementations"}) {
+    EXPECT_FALSE(json.contains(key)) << key;
+  }
+  EXPECT_THAT(bellows("inspect " + large + " --layers").out, HasSubstr("was not built"));
+}
+
 TEST_F(Command, InspectRefusesADamagedModelByName) {
   fixtures::Bytes bytes = fixtures::read_file(trained());
   bytes.back() ^= 1U;
@@ -463,6 +582,10 @@ TEST_F(Command, DataSheetDrawsOneRowForEachClass) {
   EXPECT_GE(sheet.shape.height, 10 * 28);
   EXPECT_GE(sheet.shape.width, 3 * 28);
   EXPECT_LT(sheet.shape.width, 5 * 28);
+  const Result json = bellows("data sheet --json --per-class 1 --out " + path("json.png"));
+  EXPECT_EQ(json.code, 0) << json.err;
+  EXPECT_EQ(Json::parse(json.out).at("sheet"), path("json.png"));
+  expect_refused(bellows("data sheet --scale 0 --out x.png"), 2, {"--scale", "1 to 16"});
   expect_refused(bellows("data sheet"), 2, {"--out FILE.png"});
   expect_refused(bellows("data sheet --format mnist --out x.png"), 2, {"DIR"});
   expect_refused(bellows("data sheet --out " + path("none/sheet.png")), 1,
@@ -471,7 +594,11 @@ TEST_F(Command, DataSheetDrawsOneRowForEachClass) {
 
 TEST_F(Command, DataDownloadNamesWhatItCannotFetch) {
   expect_refused(bellows("data download digits " + path("x")), 2, {"'digits'", "built in"});
-  expect_refused(bellows("data download minst " + path("x")), 2, {"minst", "mnist"});
+  const Result unknown = bellows("data download minst " + path("x"));
+  expect_refused(unknown, 2, {"'minst'", "did you mean 'mnist'", "cifar10"});
+  for (const char* no_public_set : {"folder", "digits"}) {
+    EXPECT_THAT(unknown.err, Not(HasSubstr(no_public_set)));
+  }
   // Nobody listens on port 1.
   expect_refused(bellows("data download mnist " + path("x") + " --from http://127.0.0.1:1/"), 1,
                  {"http://127.0.0.1:1/"});

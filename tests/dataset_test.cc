@@ -80,6 +80,32 @@ TEST(Dataset, RefusesPartsThatDoNotFit) {
   expect_error(ErrorCode::kInvalidArgument, {"1x0x2"}, [&] { Dataset dataset(content); });
 }
 
+TEST(Dataset, RefusesToBeMadeOfNothing) {
+  DatasetContent content = content_of_three();
+  content.pixels.clear();
+  content.labels.clear();
+  expect_error(ErrorCode::kInvalidArgument, {"three (here)", "no images"},
+               [&] { Dataset dataset(content); });
+}
+
+TEST(Dataset, HasNamesThatAFileOfTextCanHold) {
+  DatasetContent content = content_of_three();
+  content.name = "Stra\xdf";
+  content.provenance = "\xff/Straße";
+  const Dataset mended(content);
+  EXPECT_EQ(mended.name(), "Stra\uFFFD");
+  EXPECT_EQ(mended.provenance(), "\uFFFD/Straße");
+  EXPECT_EQ(mended.renamed("\xdf", "über").name(), "\uFFFD");
+  EXPECT_EQ(mended.renamed("\xdf", "über").provenance(), "über");
+
+  // Classes are told apart by their names, and mended ones might be equal.
+  content.class_names = {"groß", "gro\xdf"};
+  expect_error(ErrorCode::kInvalidArgument, {"class name 'gro\uFFFD'", "UTF-8", "rename"},
+               [&] { Dataset dataset(content); });
+  content.class_names = {"groß", "\xed\xa0\x80"};  // half of a surrogate pair
+  expect_error(ErrorCode::kInvalidArgument, {"UTF-8"}, [&] { Dataset dataset(content); });
+}
+
 TEST(DatasetFormat, NamesAreReadBackAndUnknownOnesAnsweredWithTheList) {
   for (const DatasetFormat format : all_dataset_formats()) {
     EXPECT_EQ(parse_format_name(format_name(format)), format);

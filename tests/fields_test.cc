@@ -144,6 +144,22 @@ TEST(Fields, RefuseAMissingRequiredKeyWithItsMeaning) {
   }
 }
 
+TEST(Fields, SayWhichArraysHaveOneEntryForEachGroup) {
+  FieldDocumenter documenter("");
+  std::vector<int> numbers;
+  std::vector<double> reals;
+  Size2 size;
+  documenter.field("channels", numbers, {.per_group = true});
+  documenter.field("others", numbers, {});
+  documenter.field("reals", reals, {});
+  documenter.field("size", size, {});
+  std::vector<std::string> keys;
+  for (const FieldDocumentation& entry : documenter.entries()) {
+    if (entry.per_group) keys.push_back(entry.key);
+  }
+  EXPECT_THAT(keys, ElementsAre("channels"));
+}
+
 TEST(Fields, DocumentTypeDefaultAndMeaningOfEachKey) {
   FieldDocumenter documenter("top");
   Everything defaults;

@@ -104,6 +104,13 @@ TEST_F(IdxReader, RefusesSwappedFiles) {
                [&] { (void)load_idx_folder(folder_, Split::kTrain, false); });
 }
 
+TEST_F(IdxReader, RefusesFilesWithoutItems) {
+  write_idx_labels(labels_, {});
+  expect_refused(labels_, "holds no items");
+  write_idx_images(images_, 0, 2, 4, {});
+  expect_refused(images_, "holds no items");
+}
+
 TEST_F(IdxReader, RefusesAnImageSideOfZeroOrTooLarge) {
   set_byte(images_, 11, 0);
   expect_refused(images_, "image side of 0");

@@ -7,14 +7,53 @@
 namespace bellows::cli {
 namespace {
 
-TEST(InterruptWatch, RemembersTheFirstSignal) {
+// The signals do what they do by default, however this program was started.
+class InterruptWatchTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, SIG_DFL);
+  }
+};
+using InterruptWatchDeathTest = InterruptWatchTest;
+
+TEST_F(InterruptWatchTest, RemembersTheFirstSignal) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    const InterruptWatch watch;
+    EXPECT_FALSE(InterruptWatch::interrupted());
+    std::raise(number);
+    EXPECT_TRUE(InterruptWatch::interrupted());
+  }
+}
+
+TEST_F(InterruptWatchTest, OutlivesATerminalThatHangsUpTwice) {
   const InterruptWatch watch;
-  EXPECT_FALSE(InterruptWatch::interrupted());
-  std::raise(SIGINT);
+  std::raise(SIGHUP);
+  std::raise(SIGHUP);
   EXPECT_TRUE(InterruptWatch::interrupted());
 }
 
-TEST(InterruptWatch, BeginsUninterruptedEveryTime) {
+TEST_F(InterruptWatchTest, LeavesSignalsIgnoredThatWereIgnored) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(number, SIG_IGN);
+    {
+      const InterruptWatch watch;
+      std::raise(number);
+      EXPECT_FALSE(InterruptWatch::interrupted());
+      for (const int other : {SIGINT, SIGTERM, SIGHUP}) {
+        if (other != number) {
+          std::raise(other);
+          break;
+        }
+      }
+      EXPECT_TRUE(InterruptWatch::interrupted());
+      std::raise(number);
+    }
+    std::raise(number);
+    std::signal(number, SIG_DFL);
+  }
+}
+
+TEST_F(InterruptWatchTest, BeginsUninterruptedEveryTime) {
   {
     const InterruptWatch watch;
     std::raise(SIGTERM);
@@ -24,7 +63,7 @@ TEST(InterruptWatch, BeginsUninterruptedEveryTime) {
   EXPECT_FALSE(InterruptWatch::interrupted());
 }
 
-TEST(InterruptWatchDeathTest, LetsTheSecondSignalKill) {
+TEST_F(InterruptWatchDeathTest, LetsTheSecondSignalKill) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   const auto twice = [] {
     const InterruptWatch watch;
@@ -35,7 +74,7 @@ TEST(InterruptWatchDeathTest, LetsTheSecondSignalKill) {
   EXPECT_EXIT(twice(), ::testing::KilledBySignal(SIGTERM), "");
 }
 
-TEST(InterruptWatchDeathTest, LetsSignalsKillAgainWhenItIsGone) {
+TEST_F(InterruptWatchDeathTest, LetsSignalsKillAgainWhenItIsGone) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   const auto after = [] {
     { const InterruptWatch watch; }

@@ -61,6 +61,17 @@ TEST(ReadJson, HoldsEveryInteger64BitsCanHold) {
               HasSubstr(R"(a value of key "size" is 9223372036854775808)"));
 }
 
+TEST(ReadJson, RefusesIntegersBeyond64BitsAndTakesNoneForAReal) {
+  for (const char* integer :
+       {"18446744073709551616", "-9223372036854775809", "100000000000000000000000000"}) {
+    EXPECT_THAT(error_of(std::string("{\"size\": ") + integer + "}"),
+                HasSubstr(std::string("a value of key \"size\" is \"") + integer + "\""));
+  }
+  for (const char* real : {"18446744073709551616.0", "1e30", "-9E+20"}) {
+    EXPECT_EQ(std::get<double>(read_json(real, "x").data()), std::stod(real));
+  }
+}
+
 // A random tree, with every kind of value in every kind of place.
 ConfigValue random_tree(std::mt19937& random, int depth) {
   const auto below = [&random](unsigned bound) { return static_cast<unsigned>(random()) % bound; };

@@ -4,12 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "layers/conv.h"
 #include "tests/grouped_networks.h"
 
 namespace bellows {
@@ -85,28 +88,38 @@ TEST(Layer, RefusesKeysOfOtherKindsMissingKeysAndValuesOutOfRange) {
   EXPECT_THAT(refusal([] {
                 read_layer(layer("relu", "a", {{"kernel", integer(3)}}));
               }),
-              HasSubstr("'layers.kernel'"));
+              HasSubstr("'relu.kernel'"));
   EXPECT_THAT(refusal([] { read_layer(layer("max_pool", "a")); }),
-              AllOf(HasSubstr("'layers.kernel'"), HasSubstr("missing")));
+              AllOf(HasSubstr("'max_pool.kernel'"), HasSubstr("missing")));
   EXPECT_THAT(refusal([] {
                 read_layer(config::value_of(ConfigValue::Table{{"kind", text("relu")}}));
               }),
-              AllOf(HasSubstr("'layers.name'"), HasSubstr("missing")));
+              AllOf(HasSubstr("'relu.name'"), HasSubstr("missing")));
   const std::vector<std::pair<ConfigValue, const char*>> bad = {
-      {conv("a", {3, 0, 2}, 3, 1), "'layers.channels'"},
-      {conv("a", {3, -5, 2}, 3, 1), "'layers.channels'"},
-      {conv("a", {3, 1 << 21, 2}, 3, 1), "'layers.channels'"},
-      {conv("a", kSmall, 0, 1), "'layers.kernel'"},
-      {conv("a", kSmall, 3, -1), "'layers.padding'"},
+      {conv("a", {3, 0, 2}, 3, 1), "'conv.channels'"},
+      {conv("a", {3, -5, 2}, 3, 1), "'conv.channels'"},
+      {conv("a", {3, 1 << 21, 2}, 3, 1), "'conv.channels'"},
+      {conv("a", kSmall, 65537, 0), "'conv.kernel' is 65537, it needs an integer from 1 to 65536"},
+      {conv("a", kSmall, 3, 65537), "'conv.padding'"},
+      {layer("conv", "a",
+             {{"channels", integers(kSmall)}, {"kernel", integer(3)}, {"stride", integer(65537)}}),
+       "'conv.stride'"},
+      {layer("avg_pool", "a", {{"kernel", integer(65537)}}), "'avg_pool.kernel'"},
+      {layer("max_pool", "a", {{"kernel", integer(2)}, {"stride", integer(65537)}}),
+       "'max_pool.stride'"},
+      {layer("max_pool", "a", {{"kernel", integer(2)}, {"padding", integer(65537)}}),
+       "'max_pool.padding'"},
+      {conv("a", kSmall, 0, 1), "'conv.kernel'"},
+      {conv("a", kSmall, 3, -1), "'conv.padding'"},
       {layer("max_pool", "a", {{"kernel", integer(2)}, {"stride", integer(-1)}}),
-       "'layers.stride'"},
-      {linear("a", {3, 0, 2}), "'layers.features'"},
-      {layer("dropout", "a", {{"rate", real(1.0)}}), "'layers.rate'"},
-      {layer("dropout", "a", {{"rate", real(-0.1)}}), "'layers.rate'"},
-      {layer("batch_norm", "a", {{"epsilon", real(0)}}), "'layers.epsilon'"},
-      {layer("batch_norm", "a", {{"momentum", real(1.5)}}), "'layers.momentum'"},
-      {layer("head", "a", {{"mode", text("both")}}), "'layers.mode'"},
-      {layer("residual", "a", {{"shortcut", text("none")}}), "'layers.shortcut'"},
+       "'max_pool.stride'"},
+      {linear("a", {3, 0, 2}), "'linear.features'"},
+      {layer("dropout", "a", {{"rate", real(1.0)}}), "'dropout.rate'"},
+      {layer("dropout", "a", {{"rate", real(-0.1)}}), "'dropout.rate'"},
+      {layer("batch_norm", "a", {{"epsilon", real(0)}}), "'batch_norm.epsilon'"},
+      {layer("batch_norm", "a", {{"momentum", real(1.5)}}), "'batch_norm.momentum'"},
+      {layer("head", "a", {{"mode", text("both")}}), "'head.mode'"},
+      {layer("residual", "a", {{"shortcut", text("none")}}), "'residual.shortcut'"},
   };
   for (const auto& [table, key] : bad) {
     EXPECT_THAT(refusal([&table = table] { read_layer(table); }), HasSubstr(key));
@@ -152,7 +165,8 @@ TEST(Layer, RefusesMapsThatVanishByLayerAndAxis) {
 }
 
 TEST(Layer, RefusesPaddingThatIsTooMuch) {
-  EXPECT_THAT(refusal([] { shape_after(conv("a", kSmall, 3, 100000)); }), HasSubstr("65536"));
+  EXPECT_THAT(refusal([] { shape_after(conv("a", kSmall, 3, 65536)); }),
+              AllOf(HasSubstr("grows"), HasSubstr("65536")));
   EXPECT_THAT(
       refusal([] {
         shape_after(layer("max_pool", "a", {{"kernel", integer(2)}, {"padding", integer(2)}}));
@@ -219,6 +233,34 @@ TEST(Layer, RefusesTheWrongNumberOfGroups) {
                 shape_after(linear("a", {3, 5, 2, 1}));
               }),
               AllOf(HasSubstr("'features' has 4 entries"), HasSubstr("3 groups")));
+}
+
+TEST(Layer, RefusesGroupsOfNoChannelsHoweverItWasMade) {
+  EXPECT_THAT(
+      refusal([] {
+        (void)Conv("a", {3, 0, 2}, {1, 1}, {1, 1}, false).output_shape({kSmall, 9, 8}, false, 3);
+      }),
+      AllOf(HasSubstr("'a' (conv)"), HasSubstr("'channels' has the entry 0")));
+}
+
+TEST(Layer, NamesThePlaceWhereItWasWritten) {
+  const ConfigValue table(conv("a", {3, 5}, 3, 1).data(), "run.toml:17");
+  EXPECT_THAT(refusal([&] { shape_after(table); }), StartsWith("run.toml:17: layer 'a' (conv): "));
+}
+
+TEST(Layer, CountsThatWouldWrapStayAtTheLargestNumber) {
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  // 2^68 and 2^64 + 32: as 64 bits, 0 and 32.
+  EXPECT_EQ((ParameterSpec{ParameterRole::kWeight, {1 << 20, 65536, 65536, 65536}}.elements()),
+            kLargest);
+  EXPECT_EQ(saturated_product({96, 105305443, 1824726041}), kLargest);
+  EXPECT_EQ(saturated_product({kLargest, 1}), kLargest);
+  EXPECT_EQ(saturated_product({kLargest, kLargest, 0}), 0);
+  EXPECT_EQ(saturated_product({3, 5, 7}), 105);
+
+  const Conv conv("a", {1 << 20}, {65536, 65536}, {1, 1}, false);
+  const LayerSite site{.src = {{65536}, 1, 1}, .dst = {{1 << 20}, 2, 2}};
+  EXPECT_EQ(conv.macs(site, 1), kLargest);
 }
 
 TEST(Layer, OnlyWeightsDecayAndStatisticsAreNotLearned) {

@@ -620,7 +620,7 @@ TEST_F(ModelFileTest, RefusesChangedMetadata) {
   EXPECT_THAT(error_after([](Safetensors& file) { file.metadata()["a\nb"] = "x"; }),
               HasSubstr(R"(metadata "a?b" is unknown)"));
   EXPECT_THAT(error_after([](Safetensors& file) {
-                std::string info = file.metadata()["info"];
+                auto info = file.metadata()["info"].get<std::string>();
                 info.replace(info.find("0.25"), 4, "0.35");
                 file.metadata()["info"] = info;
               }),
@@ -642,9 +642,49 @@ TEST_F(ModelFileTest, RefusesMetadataThatContradictThemselves) {
   EXPECT_THAT(error("network", [](Json& network) { network["layers"][0]["kind"] = "cnov"; }),
               HasSubstr("\"cnov\""));
   EXPECT_THAT(error("network", [](Json& network) { network["layers"][0]["name"] = "a\nb"; }),
-              HasSubstr("layer name 'a?b'"));
+              HasSubstr("layer name \"a\\u000ab\""));
   EXPECT_THAT(error("network", [](Json& network) { network["layers"][0]["kernel"] = 3; }),
               HasSubstr("the map vanishes"));
+  // Products that 64 bits hold as 32, 0 and 0.
+  EXPECT_THAT(error("network",
+                    [](Json& network) {
+                      network["input"] = {96, 105305443, 1824726041};
+                    }),
+              HasSubstr("key 'network.input' is 105305443, it needs an integer from 1 to 65536"));
+  EXPECT_THAT(error("network",
+                    [](Json& network) {
+                      network["input"] = {16, 1 << 30, 1 << 30};
+                    }),
+              HasSubstr("key 'network.input' is 1073741824, it needs an integer from 1 to 65536"));
+  EXPECT_THAT(error("network",
+                    [](Json& network) {
+                      network["layers"][0]["kernel"] = 1 << 24;
+                      network["layers"][0]["padding"] = 1 << 23;
+                    }),
+              HasSubstr("key 'conv.kernel' is 16777216"));
+  EXPECT_THAT(error("network",
+                    [](Json& network) {
+                      network["input"] = {65536, 1, 1};
+                      network["layers"][0]["channels"] = {1 << 20, 1};
+                      network["layers"][0]["kernel"] = 65536;
+                      network["layers"][0]["padding"] = 32768;
+                    }),
+              HasSubstr("layer 'conv' (conv): needs a tensor of more than 2^31 elements"));
+  EXPECT_THAT(
+      error("network",
+            [](Json& network) {
+              network["groups"] = 64;
+              network["layers"] = Json::array();
+              network["layers"].push_back({{"kind", "conv"},
+                                           {"name", "conv"},
+                                           {"channels", std::vector<int>(64, 1)},
+                                           {"kernel", 1}});
+              for (int i = 0; i < 25000; ++i) {
+                network["layers"].push_back({{"kind", "relu"}, {"name", "r" + std::to_string(i)}});
+              }
+              network["layers"].push_back({{"kind", "head"}, {"name", "head"}});
+            }),
+      HasSubstr("layer 'r1023' (relu): the network has too many layers"));
   EXPECT_THAT(error("network", [](Json& network) { network["x\ny"] = 3; }),
               HasSubstr("unknown key 'network.x?y'"));
   EXPECT_THAT(error("network",
@@ -698,8 +738,8 @@ TEST_F(ModelFileTest, RefusesOverlapsGapsAndOffsetsOutOfRange) {
   save_tiny();
   const std::string name = "group.1.norm.shift";
   const Json right = Safetensors(content(path_)).header[name]["data_offsets"];
-  const std::int64_t begin = right[0];
-  const std::int64_t end = right[1];
+  const auto begin = right[0].get<std::int64_t>();
+  const auto end = right[1].get<std::int64_t>();
   const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
   for (const Json& offsets :
        {Json({begin - 4, end - 4}), Json({begin + 4, end + 4}), Json({begin, end + 4}),

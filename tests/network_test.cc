@@ -22,6 +22,7 @@ using config::text;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 const std::vector<int> kSmall{3, 5, 2};
 
@@ -200,6 +201,56 @@ TEST(Network, RefusesMoreThanTwoToTheThirtyFirstElementsByLayer) {
               AllOf(HasSubstr("'conv1'"), HasSubstr("2^31")));
 }
 
+TEST(Network, RefusesSizesWhoseProductWrapsIn64Bits) {
+  // 2^64 + 32 elements and 2^64.
+  EXPECT_THAT(refusal(with(simple(), "input", integers({96, 105305443, 1824726041}))),
+              AllOf(HasSubstr("network.input"), HasSubstr("from 1 to 65536")));
+  EXPECT_THAT(refusal(with(simple(), "input", integers({16, 1 << 30, 1 << 30}))),
+              AllOf(HasSubstr("network.input"), HasSubstr("from 1 to 65536")));
+  EXPECT_THAT(refusal(with(simple(), "input", integers({65536, 65536, 65536}))),
+              AllOf(HasSubstr("network.input"), HasSubstr("2^31")));
+  EXPECT_THAT(refusal(table_of({conv("conv1", kSmall, 1 << 24, 1 << 23)})),
+              AllOf(HasSubstr("conv.kernel"), HasSubstr("from 1 to 65536")));
+  // Weights: 2^20 filters of 2^16 channels and 2^32 pixels.
+  EXPECT_THAT(refusal(with(table_of({conv("conv1", {1 << 20, 1, 1}, 65536, 32768)}), "input",
+                           integers({65536, 1, 1}))),
+              AllOf(HasSubstr("'conv1'"), HasSubstr("2^31")));
+}
+
+TEST(Network, CountsGroupsInWholeBlocksOfMemory) {
+  // 17 + 1 + 1 channels are 32 + 16 + 16 in memory; 49 such maps would still pass.
+  EXPECT_THAT(refusal(with(table_of({conv("conv1", {17, 1, 1}, 3, 1)}), "input",
+                           integers({1, 6000, 6000}))),
+              AllOf(HasSubstr("'conv1'"), HasSubstr("2^31")));
+  // 17 channels of an image are 32.
+  EXPECT_THAT(refusal(with(simple(), "input", integers({17, 8200, 8200}))),
+              AllOf(HasSubstr("network.input"), HasSubstr("2^31")));
+}
+
+// A convolution, `relus` rectifiers and the head.
+ConfigValue chain(int groups, int relus, const std::vector<int>& input = {1, 1, 1}) {
+  ConfigValue::Array layers{
+      conv("conv1", std::vector<int>(static_cast<std::size_t>(groups), 1), 1, 0)};
+  for (int i = 0; i < relus; ++i) {
+    layers.push_back(layer("relu", ("relu" + std::to_string(i)).c_str()));
+  }
+  return config::network(input, 2, groups, "triangular", "additive", std::move(layers));
+}
+
+TEST(Network, LimitsLayersTimesGroups) {
+  EXPECT_EQ(Network::read(chain(64, 1022)).nodes().size() * 64, kMaxNodeGroups);
+  EXPECT_THAT(refusal(chain(64, 1023)), AllOf(HasSubstr("'head'"), HasSubstr("at most 65536")));
+  EXPECT_THAT(refusal(chain(64, 25000)), AllOf(HasSubstr("'relu1023'"), HasSubstr("64 groups")));
+}
+
+TEST(Network, LimitsWhatAllLayersNeedTogether) {
+  EXPECT_THAT(refusal(chain(1, 600, {1, 11000, 11000})), HasSubstr("2^40 elements"));
+  const std::vector<int> sizes{128, 128, 128};
+  EXPECT_THAT(refusal(with(table_of({conv("conv1", sizes, 101, 50), conv("conv2", sizes, 101, 50)}),
+                           "input", integers({128, 1000, 1000}))),
+              AllOf(HasSubstr("'conv2'"), HasSubstr("2^50 multiply-accumulates")));
+}
+
 TEST(Network, RefusesNumbersOfGroupsThatDiffer) {
   EXPECT_THAT(refusal(table_of({conv("conv1", {3, 5}, 3, 1)})),
               AllOf(HasSubstr("'conv1'"), HasSubstr("2 entries"), HasSubstr("3 groups")));
@@ -208,11 +259,12 @@ TEST(Network, RefusesNumbersOfGroupsThatDiffer) {
 }
 
 TEST(Network, RefusesNamesThatAreEmptyOddOrTwice) {
-  EXPECT_THAT(refusal(table_of({conv("", kSmall, 3, 1)})), HasSubstr("layer name ''"));
-  EXPECT_THAT(refusal(table_of({conv("a.b", kSmall, 3, 1)})), HasSubstr("'a.b'"));
-  EXPECT_THAT(refusal(table_of({conv("a/b", kSmall, 3, 1)})), HasSubstr("'a/b'"));
+  EXPECT_THAT(refusal(table_of({conv("", kSmall, 3, 1)})), HasSubstr("layer name \"\""));
+  EXPECT_THAT(refusal(table_of({conv("a.b", kSmall, 3, 1)})), HasSubstr("\"a.b\""));
+  EXPECT_THAT(refusal(table_of({conv("a/b", kSmall, 3, 1)})), HasSubstr("\"a/b\""));
+  EXPECT_THAT(refusal(table_of({conv("a\nb", kSmall, 3, 1)})), HasSubstr("\"a\\u000ab\""));
   EXPECT_THAT(refusal(table_of({conv("one", kSmall, 3, 1), layer("relu", "one")})),
-              HasSubstr("two layers have the name 'one'"));
+              HasSubstr("'one' (relu): another layer has this name"));
   // Also those that lowering makes.
   EXPECT_THAT(
       refusal(table_of({conv("block1_projection", kSmall, 3, 1),
@@ -240,8 +292,32 @@ TEST(Network, NeedsExactlyOneHeadAndAtTheEnd) {
 }
 
 TEST(Network, NamesThePlaceOfWhatItRefuses) {
-  ConfigValue table = table_of({conv("conv1", {3, 5}, 3, 1)});
-  EXPECT_THAT(refusal(ConfigValue(table.data(), "run.toml:12")), HasSubstr("run.toml:12"));
+  const ConfigValue table = with(simple(), "input", integers({2, 9}));
+  EXPECT_THAT(refusal(ConfigValue(table.data(), "run.toml:12")),
+              StartsWith("run.toml:12: key 'network.input'"));
+}
+
+TEST(Network, NamesTheLineOfTheLayerThatDoesNotFit) {
+  const auto at = [](const ConfigValue& table, const char* where) {
+    return ConfigValue(table.data(), where);
+  };
+  const auto refusal_of = [&](ConfigValue::Array layers) {
+    return refusal(at(table_of(std::move(layers)), "run.toml:12"));
+  };
+  EXPECT_THAT(refusal_of({conv("conv1", kSmall, 3, 1), at(conv("conv2", {3, 5}, 3, 1), "run:17")}),
+              StartsWith("run:17: layer 'conv2' (conv): "));
+  EXPECT_THAT(refusal_of({conv("one", kSmall, 3, 1), at(layer("relu", "one"), "run:17")}),
+              StartsWith("run:17: layer 'one' (relu): "));
+  // Inside a block, and what a block makes.
+  const ConfigValue body = config::array({at(conv("body1", kSmall, 11, 0), "run:19")});
+  const ConfigValue block = layer("residual", "block1", {{"body", body}});
+  EXPECT_THAT(refusal_of({conv("conv1", kSmall, 3, 1), at(block, "run:18")}),
+              StartsWith("run:19: layer 'body1' (conv): the map vanishes"));
+  const ConfigValue projected = layer(
+      "residual", "block1",
+      {{"shortcut", text("projected")}, {"body", config::array({conv("body1", {4, 4, 4}, 3, 1)})}});
+  EXPECT_THAT(refusal_of({conv("block1_projection", kSmall, 3, 1), at(projected, "run:18")}),
+              StartsWith("run:18: layer 'block1_projection' (conv): "));
 }
 
 TEST(Network, DocumentsItsKeys) {

@@ -65,6 +65,27 @@ TEST(PngFolder, ConvertsToTheChannelsOfTheFirstImageOrThoseAskedFor) {
   EXPECT_EQ(colour.image(1)[0], 60);
 }
 
+TEST(PngFolder, TheTestPartHasTheChannelsOfTheTrainingPart) {
+  const auto root = fresh_folder();
+  std::filesystem::create_directories(root / "train" / "a");
+  put(root / "train" / "b" / "1.png", {3, 3, 4}, 60);
+  put(root / "train" / "b" / "2.png", kGrey, 70);
+  put(root / "test" / "b" / "1.png", kGrey, 50);
+  put(root / "test" / "b" / "2.png", {3, 3, 4}, 80);
+  EXPECT_EQ(load_png_folder(root, Split::kTrain).shape().channels, 3);
+  const Dataset test = load_png_folder(root, Split::kTest);
+  EXPECT_EQ(test.shape().channels, 3);
+  EXPECT_EQ(test.image(0)[35], 50);
+  EXPECT_EQ(load_png_folder(root, Split::kTest, 1).shape().channels, 1);
+}
+
+TEST(PngFolder, RefusesAClassWhoseNameIsNotUtf8) {
+  const auto root = fresh_folder();
+  put(root / "caf\xe9" / "1.png", kGrey, 1);
+  expect_error(ErrorCode::kInvalidArgument, {root.string(), "'caf\uFFFD'", "rename"},
+               [&] { (void)load_png_folder(root, Split::kTrain); });
+}
+
 TEST(PngFolder, NamesTheImageOfAnotherSize) {
   const auto root = fresh_folder();
   put(root / "a" / "1.png", kGrey, 1);

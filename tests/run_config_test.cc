@@ -89,7 +89,8 @@ TEST_F(RunConfigFile, ReadsEveryTable) {
       "[data.augmentation]\ncrop_padding = 4\nflip = true\ncutout = 3\nrotation_degrees = 10\n"
       "shift_pixels = 1.5\nscale = 0.1\n"
       "[training]\nschedule = 'incremental'\nepochs = [3, 5]\nbatch_size = 64\nseed = 9\n"
-      "threads = 2\nlabel_smoothing = 0.05\ngradient_clip = 1.5\ncheckpoint_every = 10\n"
+      "threads = 2\nlabel_smoothing = 0.05\ngradient_clip = "
+      "1.5\ncheckpoint_every = 10\n"
       "[training.optimiser]\nkind = 'adamw'\nlearning_rate = 0.002\nweight_decay = 0.01\n"
       "beta1 = 0.8\nbeta2 = 0.99\nepsilon = 1e-6\n"
       "[training.learning_rate_schedule]\nkind = 'step'\nmilestones = [0.25, 0.5]\nfactor = 0.2\n"
@@ -204,6 +205,32 @@ TEST_F(RunConfigFile, RefusesValuesOfWrongTypeOrOutOfRange) {
   for (const auto& [text, key] : wrong) {
     EXPECT_THAT(refusal_after_network(text), StartsWith(":11: key '" + key + "' is ")) << text;
   }
+}
+
+TEST_F(RunConfigFile, RefusesAugmentationThatTheImagesCannotTake) {
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"crop_padding = 9", "crop_padding' is 9, it must be 0..8"},
+      {"cutout = 9", "cutout' is 9, it must be 0..8"},
+      {"shift_pixels = 8.5", "shift_pixels' is 8.5, it must be 0..8"},
+      {"shift_pixels = 1e300", "shift_pixels' is 3.4"},
+      {"rotation_degrees = 181", "rotation_degrees' is 181"},
+      {"scale = 0.96", "scale' is 0.96"},
+  };
+  for (const auto& [line, problem] : wrong) {
+    EXPECT_THAT(refusal_after_network("[data.augmentation]\nflip = true\n" + line + "\n"),
+                StartsWith(":12: key 'data.augmentation." + problem));
+  }
+  const RunConfig run = read_after_network(
+      "[data.augmentation]\ncrop_padding = 8\ncutout = 8\nshift_pixels = 8\nscale = 0.95\n");
+  EXPECT_EQ(run.data.augmentation.scale, 0.95F);
+}
+
+TEST_F(RunConfigFile, RefusesChannelsThatTheNetworkDoesNotTake) {
+  EXPECT_THAT(refusal_after_network("[data]\nchannels = 2\n"),
+              StartsWith(":11: key 'data.channels' is 2, it must be 1, 3, or 0"));
+  EXPECT_THAT(refusal_after_network("[data]\nchannels = 3\n"),
+              AllOf(StartsWith(":11: key 'data.channels' is 3"), HasSubstr("'network.input'")));
+  EXPECT_EQ(read_after_network("[data]\nchannels = 1\n").data.channels, 1);
 }
 
 TEST_F(RunConfigFile, RefusesListsThatDoNotFitTheGroups) {

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -74,6 +76,56 @@ TEST_F(SessionTest, RefusesOptionsOutOfRangeByName) {
   EXPECT_THAT(refusal([&] { Session(model_, {.max_batch = 1 << 20}); }), HasSubstr("max_batch"));
   EXPECT_THAT(refusal([&] { Session(model_, {.threads = 0}); }), HasSubstr("threads is 0"));
   EXPECT_THAT(refusal([&] { Session(model_, {.threads = 1 << 20}); }), HasSubstr("threads"));
+}
+
+TEST_F(SessionTest, RefusesABatchThatTheMachineCouldNeverHold) {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  // 65536 images of 48 channels and a million pixels: 12 TB.
+  const Model model = model_of(Network::read(
+      network({1, 1000, 1000}, 2, 3, "triangular", "additive",
+              {conv("conv1", {16, 16, 16}, 1, 0), layer("global_avg_pool", "pool1")})));
+  try {
+    const Session session(model, {.max_batch = 65536});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("session with max_batch 65536: not enough memory"),
+                                    HasSubstr("use a smaller max_batch")));
+  }
+}
+
+TEST(EveryFailure, IsAnErrorThatNamesWhatFailed) {
+  const auto error_of = [](const auto& exception) {
+    try {
+      internal::with_every_failure_an_error("some.model", "load less",
+                                            [&]() -> int { throw exception; });
+    } catch (const Error& error) {
+      return std::to_string(static_cast<int>(error.code())) + " " + error.what();
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_EQ(error_of(std::bad_alloc()), "5 some.model: not enough memory; load less");
+  EXPECT_EQ(error_of(std::length_error("vector")), "5 some.model: not enough memory; load less");
+  EXPECT_THAT(
+      error_of(dnnl::error(dnnl_unimplemented, "no such primitive")),
+      AllOf(HasSubstr("5 some.model: oneDNN cannot run it here"), HasSubstr("no such primitive")));
+  EXPECT_EQ(error_of(Error(ErrorCode::kCorruptData, "bad")), "3 some.model: bad");
+  EXPECT_EQ(error_of(Error(ErrorCode::kIoError, "some.model: bad")), "4 some.model: bad");
+}
+
+TEST_F(SessionTest, KeepsOnlyThePlansThatAreUsed) {
+  internal::ModelState& state = *internal::state_of(model_);
+  const std::weak_ptr<const Plan> single = state.plan(1, 1);
+  EXPECT_FALSE(single.expired());
+  std::weak_ptr<const Plan> pair;
+  {
+    const Session session(model_, {.max_batch = 2});
+    pair = state.plan(2, 1);
+    const Session other(model_, {.max_batch = 2});
+    EXPECT_EQ(state.plan(2, 1), pair.lock());
+  }
+  EXPECT_TRUE(pair.expired());
+  EXPECT_EQ(state.plan(2, 1)->batch, 2);
 }
 
 TEST_F(SessionTest, HasNoResultBeforeTheFirstRun) {

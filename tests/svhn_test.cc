@@ -2,6 +2,9 @@
 
 #include <matio.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "tests/data_fixtures.h"
 
 namespace bellows {
@@ -10,12 +13,21 @@ namespace {
 using namespace fixtures;
 
 constexpr std::size_t kPixels = 3072;
+constexpr std::size_t kHeader = 128;  // bytes before the first element
+constexpr std::size_t kTag = 8;       // bytes of an element's type and length
+
+std::size_t little_endian(const Bytes& bytes, std::size_t at) {
+  std::size_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value += std::size_t{bytes[at + i]} << (8 * i);
+  return value;
+}
 
 // Writes a .mat with the variables given; `count` images when X is wanted.
 class MatWriter {
  public:
-  explicit MatWriter(const std::filesystem::path& file)
-      : mat_(Mat_CreateVer(file.c_str(), nullptr, MAT_FT_MAT5)) {
+  explicit MatWriter(const std::filesystem::path& file,
+                     matio_compression compression = MAT_COMPRESSION_ZLIB)
+      : mat_(Mat_CreateVer(file.c_str(), nullptr, MAT_FT_MAT5)), compression_(compression) {
     EXPECT_NE(mat_, nullptr);
   }
   ~MatWriter() { Mat_Close(mat_); }
@@ -34,15 +46,17 @@ class MatWriter {
  private:
   void put(matvar_t* variable) {
     EXPECT_NE(variable, nullptr);
-    EXPECT_EQ(Mat_VarWrite(mat_, variable, MAT_COMPRESSION_ZLIB), 0);
+    EXPECT_EQ(Mat_VarWrite(mat_, variable, compression_), 0);
     Mat_VarFree(variable);
   }
   mat_t* mat_;
+  matio_compression compression_;
 };
 
 std::filesystem::path write_images(const std::filesystem::path& file, const Bytes& pixels,
-                                   const Bytes& labels) {
-  MatWriter writer(file);
+                                   const Bytes& labels,
+                                   matio_compression compression = MAT_COMPRESSION_ZLIB) {
+  MatWriter writer(file, compression);
   writer.add("X", {32, 32, 3, labels.size()}, pixels);
   writer.add("y", {labels.size(), 1}, labels);
   return file;
@@ -80,6 +94,20 @@ TEST(SvhnReader, ReadsASingleImageWhoseLastDimensionWasDropped) {
     writer.add("y", {1, 1}, {3});
   }
   EXPECT_EQ(read_svhn_file(file).label(0), 3);
+}
+
+TEST(SvhnReader, ReadsUncompressedVariablesAsCompressedOnes) {
+  const auto folder = fresh_folder();
+  const Bytes columns = noise(3 * kPixels);
+  const auto file = write_images(folder / "a.mat", columns, {1, 2, 3}, MAT_COMPRESSION_NONE);
+  EXPECT_EQ(read_file(file)[kHeader], 14) << "the type of a matrix that is not compressed";
+  const Dataset plain = read_svhn_file(file);
+  const Dataset compressed = read_svhn_file(write_images(folder / "b.mat", columns, {1, 2, 3}));
+  ASSERT_EQ(plain.size(), 3U);
+  for (std::size_t n = 0; n < 3; ++n) {
+    EXPECT_EQ(plain.label(n), compressed.label(n));
+    EXPECT_TRUE(std::ranges::equal(plain.image(n), compressed.image(n)));
+  }
 }
 
 TEST(SvhnReader, ReadsPackedFiles) {
@@ -152,8 +180,62 @@ TEST(SvhnReader, RefusesACutOffFileWithoutPrinting) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
+TEST(SvhnReader, RefusesACutOffUncompressedFile) {
+  const auto folder = fresh_folder();
+  const Bytes whole = read_file(
+      write_images(folder / "a.mat", noise(20 * kPixels), Bytes(20, 1), MAT_COMPRESSION_NONE));
+  for (const std::size_t missing : {std::size_t{1}, std::size_t{100}, std::size_t{5000}}) {
+    const Bytes part(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(missing));
+    expect_refused(write_file(folder / "cut.mat", part), "cut off");
+  }
+}
+
+TEST(SvhnReader, NoticesAnyFlippedBitInTheCompressedData) {
+  const auto folder = fresh_folder();
+  // Pixels that compress and pixels that do not are stored in different ways.
+  Bytes pixels = noise(4 * kPixels);
+  for (std::size_t i = 0; i < 2 * kPixels; ++i) pixels[i] = static_cast<std::uint8_t>(i / 100);
+  const Bytes whole = read_file(write_images(folder / "a.mat", pixels, {1, 2, 3, 4}));
+  const std::size_t images_end = kHeader + kTag + little_endian(whole, kHeader + 4);
+  std::vector<std::size_t> places{images_end - 1, images_end - 4, images_end + kTag + 2,
+                                  whole.size() - 1, whole.size() - 4};
+  for (std::size_t at = kHeader + kTag; at < images_end; at += 397) places.push_back(at);
+  for (const std::size_t at : places) {
+    Bytes changed = whole;
+    changed[at] ^= static_cast<std::uint8_t>(1U << (at % 8));
+    expect_refused(write_file(folder / "changed.mat", changed), "damaged");
+  }
+}
+
+TEST(SvhnReader, NoticesACompressedStreamThatEndsTooSoon) {
+  const auto folder = fresh_folder();
+  const Bytes whole = read_file(write_images(folder / "a.mat", noise(4 * kPixels), {1, 2, 3, 4}));
+  const std::size_t length = little_endian(whole, kHeader + 4);
+  const std::size_t end = kHeader + kTag + length;
+  for (const std::size_t missing : {std::size_t{1}, std::size_t{4}, std::size_t{2000}}) {
+    Bytes cut = whole;
+    cut.erase(cut.begin() + static_cast<std::ptrdiff_t>(end - missing),
+              cut.begin() + static_cast<std::ptrdiff_t>(end));
+    for (std::size_t i = 0; i < 4; ++i) {
+      cut[kHeader + 4 + i] = static_cast<std::uint8_t>((length - missing) >> (8 * i));
+    }
+    expect_refused(write_file(folder / "cut.mat", cut), "byte 128 is damaged");
+  }
+}
+
+TEST(SvhnReader, RefusesElementsThatAreNoMatricesAndForeignByteOrder) {
+  const auto folder = fresh_folder();
+  const Bytes whole = read_file(write_images(folder / "a.mat", noise(kPixels), {1}));
+  Bytes bytes = whole;
+  bytes[kHeader] = 9;
+  expect_refused(write_file(folder / "type.mat", bytes), "its type is 9");
+  bytes = whole;
+  std::swap(bytes[kHeader - 2], bytes[kHeader - 1]);
+  expect_refused(write_file(folder / "big.mat", bytes), "little-endian");
+}
+
 TEST(SvhnReader, RefusesAShapeThatTheFileCannotHold) {
-  // A variable of 600,000 images, uncompressed, whose data are missing: header, tag, flags,
+  // A variable of 600,000 images, uncompressed, of which there are eight bytes: header, tag, flags,
   // dimensions, name, as in the format's description.
   const auto folder = fresh_folder();
   Bytes bytes = read_file(write_images(folder / "a.mat", noise(kPixels), {1}));
@@ -166,7 +248,7 @@ TEST(SvhnReader, RefusesAShapeThatTheFileCannotHold) {
     }
   };
   constexpr std::uint32_t kCount = 600000;
-  put({14, 64 + 3072 * kCount});    // matrix
+  put({14, 64});                    // matrix
   put({6, 8, 9, 0});                // flags: class uint8
   put({5, 16, 32, 32, 3, kCount});  // dimensions
   put({0x00010001, 'X'});           // name

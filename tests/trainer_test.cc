@@ -19,6 +19,7 @@
 #include "tests/data_fixtures.h"
 #include "tests/grouped_networks.h"
 #include "training/checkpoint.h"
+#include "training/data/idx.h"
 #include "training/data/png_image.h"
 
 namespace bellows {
@@ -76,6 +77,18 @@ RunConfig run_config(int groups, const std::string& schedule, const std::string&
   return config;
 }
 
+// Healthy in the first epoch; from the second on the rate is multiplied by `factor`.
+RunConfig exploding(double factor) {
+  RunConfig config = run_config(1);
+  config.training.gradient_clip = 0;
+  config.training.optimiser.weight_decay = 100;
+  config.training.optimiser.learning_rate = 1e-4;
+  config.training.learning_rate_schedule.kind = "step";
+  config.training.learning_rate_schedule.milestones = {0.5};
+  config.training.learning_rate_schedule.factor = factor;
+  return config;
+}
+
 const TrainingData& digits() {
   static const TrainingData data = load_training_data(run_config(1).data, {});
   return data;
@@ -108,6 +121,7 @@ class Watcher : public TrainingObserver {
     models.push_back(read_file(model));
     on_event_("group");
   }
+  void note(const std::string& text) override { notes.push_back(text); }
   bool should_stop() override { return batches == stop_after; }
 
   int stop_after = -1;
@@ -117,6 +131,7 @@ class Watcher : public TrainingObserver {
   std::vector<std::pair<TrainingPosition, bool>> begun;
   std::vector<EpochReport> epochs;
   std::vector<Bytes> models;  // the file after each step
+  std::vector<std::string> notes;
 
  private:
   OnEvent on_event_;
@@ -467,6 +482,32 @@ TEST_F(Trainer, ExtendingABaseWithoutNormalisationGoesOnWithoutIt) {
   EXPECT_EQ(read_file(model("stopped")), read_file(model("wide")));
 }
 
+TEST_F(Trainer, ExtendingRecordsHowTheBaseWasMade) {
+  RunConfig config = run_config(1);
+  config.training.epochs = {3};
+  trained(config, "base");
+  TrainerOptions extending = options("wide");
+  extending.extend = model("base");
+  trained(run_config(2), extending);
+  TrainerOptions again = options("wider");
+  again.extend = model("wide");
+  trained(run_config(3), again);
+  const ModelFile wide = load_model(model("wide"));
+  const ModelFile wider = load_model(model("wider"));
+  EXPECT_EQ(wide.info.epochs, "3, 2");
+  EXPECT_EQ(wider.info.epochs, "3, 2, 2");
+  const auto base_of = [](const ModelFile& file) {
+    for (const auto& [key, value] : file.info.extra) {
+      if (key == "base_sha256") return value;
+    }
+    return std::string("none");
+  };
+  const auto& groups = wider.facts.groups;
+  EXPECT_EQ(base_of(wide), groups[0].sha256);
+  EXPECT_EQ(base_of(wider), groups[0].sha256 + ", " + groups[1].sha256);
+  EXPECT_EQ(base_of(load_model(model("base"))), "none");
+}
+
 TEST_F(Trainer, RefusesABaseThatItCannotExtend) {
   trained(run_config(2), "base");
   const std::string base = model("base");
@@ -510,6 +551,13 @@ TEST_F(Trainer, ResumesAnExtensionOnlyOfTheSameBase) {
   wrong.extend = model("other");
   expect_refused_unchanged(invalid, {path("wide"), model("other"), "began"}, config, digits(),
                            wrong);
+  ModelFile shifted = load_model(model("base"));
+  shifted.info.mean[0] += 0.125;
+  wrong.extend = path("shifted.safetensors");
+  save_model(*wrong.extend, shifted.network, shifted.weights, shifted.info);
+  expect_refused_unchanged(invalid,
+                           {path("wide"), "normalisation", path("shifted.safetensors"), "began"},
+                           config, digits(), wrong);
   wrong.folder = path("plain");
   expect_refused_unchanged(invalid, {path("plain"), "without --extend"}, config, digits(), wrong);
 }
@@ -572,6 +620,39 @@ TEST_F(Trainer, LeavesAFolderThatHoldsARunAloneUnlessToldOtherwise) {
   expect_refused_unchanged(ErrorCode::kNotFound, {path("none")}, config, digits(), replacing);
 }
 
+TEST_F(Trainer, ResumesNothingWhereNoRunHasBegun) {
+  std::filesystem::create_directories(path("empty"));
+  for (const char* run : {"empty", "mistyped"}) {
+    expect_refused_unchanged(ErrorCode::kNotFound,
+                             {path(run), "no run to resume", "without --resume"}, run_config(1),
+                             digits(), resuming(run));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("mistyped")));
+}
+
+TEST_F(Trainer, OverwritingKeepsTheFormerModelUntilTheFirstNewGroupReplacesIt) {
+  RunConfig former = run_config(1);
+  former.training.seed = 9;
+  const Bytes before = trained(former, "run");
+  TrainerOptions replacing = options("run");
+  replacing.overwrite = true;
+  const auto expect_kept = [&] { EXPECT_EQ(read_file(model("run")), before); };
+  Watcher cutting([](const std::string&) { throw std::runtime_error("cut"); });
+  EXPECT_THROW(train(run_config(1), digits(), replacing, cutting), std::runtime_error);
+  expect_kept();
+  Watcher failing;
+  expect_error(ErrorCode::kInvalidArgument, {"no longer finite"},
+               [&] { train(exploding(1e24), digits(), replacing, failing); });
+  EXPECT_GT(failing.batches, 4);
+  expect_kept();
+  // What lies there now is a run in the middle, and not the former one.
+  const auto invalid = ErrorCode::kInvalidArgument;
+  expect_refused_unchanged(invalid, {path("run"), "holds a run"}, former, digits(), options("run"));
+  expect_refused_unchanged(invalid, {path("run"), "another configuration"}, former, digits(),
+                           resuming("run"));
+  EXPECT_NE(trained(run_config(1), replacing), before);
+}
+
 TEST_F(Trainer, OverwritingReplacesAllOfTheFormerRun) {
   const RunConfig config = run_config(1);
   RunConfig other = run_config(1);
@@ -612,6 +693,31 @@ TEST_F(Trainer, NamesDataThatDoNotFitTheNetwork) {
   refused({"training.batch_size", "41", "40"}, config);
 }
 
+TEST_F(Trainer, NamesTestImagesThatDoNotFitTheNetworkBeforeItTrains) {
+  const auto images = [](int side, int classes) {
+    DatasetContent content;
+    content.name = "odd";
+    content.provenance = "odd files";
+    content.shape = {1, side, side};
+    content.pixels.resize(content.shape.elements());
+    content.labels = {0};
+    for (int i = 0; i < classes; ++i) content.class_names.push_back(std::to_string(i));
+    return Dataset(content);
+  };
+  const auto invalid = ErrorCode::kInvalidArgument;
+  TrainingData data = digits();
+  data.test = images(14, kClasses);
+  expect_refused_unchanged(invalid, {"network.input", "odd files", "[1, 14, 14]"}, run_config(1),
+                           data, options("run"));
+  data.test = images(28, 11);
+  expect_refused_unchanged(invalid, {"network.classes", "odd files", "11"}, run_config(1), data,
+                           options("run"));
+  data = digits();
+  data.validation = images(14, kClasses);
+  expect_refused_unchanged(invalid, {"network.input", "odd files", "[1, 14, 14]"}, run_config(1),
+                           data, options("run"));
+}
+
 TEST_F(Trainer, NamesAFolderThatCannotBeMadeAndACheckpointThatCannotBeRead) {
   fixtures::write_file(path("file"), fixtures::bytes_of("mine"));
   expect_refused_unchanged(ErrorCode::kIoError, {path("file") / "run"}, run_config(1), digits(),
@@ -644,18 +750,6 @@ TEST_F(Trainer, RefusesACheckpointThatStandsWhereTheRunNeverIs) {
     expect_refused_unchanged(ErrorCode::kCorruptData, {"checkpoint"}, config, digits(),
                              resuming("run"));
   }
-}
-
-// Healthy in the first epoch; from the second on the rate is multiplied by `factor`.
-RunConfig exploding(double factor) {
-  RunConfig config = run_config(1);
-  config.training.gradient_clip = 0;
-  config.training.optimiser.weight_decay = 100;
-  config.training.optimiser.learning_rate = 1e-4;
-  config.training.learning_rate_schedule.kind = "step";
-  config.training.learning_rate_schedule.milestones = {0.5};
-  config.training.learning_rate_schedule.factor = factor;
-  return config;
 }
 
 TEST_F(Trainer, StopsWhenTheLossIsNoLongerFiniteAndKeepsTheCheckpoint) {
@@ -695,7 +789,7 @@ TEST_F(Trainer, WritesALogOfJsonLinesAlsoAfterACrash) {
   std::vector<Json> lines;
   for (std::string line; std::getline(log, line);) lines.push_back(Json::parse(line));
   std::vector<std::string> events;
-  for (const Json& line : lines) events.push_back(line.at("event"));
+  for (const Json& line : lines) events.push_back(line.at("event").get<std::string>());
   EXPECT_THAT(events, ElementsAre("begin", "epoch", "stopped", "begin", "epoch", "group", "begin",
                                   "epoch", "epoch", "group", "finished"));
   for (const Json& line : lines) {
@@ -704,6 +798,29 @@ TEST_F(Trainer, WritesALogOfJsonLinesAlsoAfterACrash) {
     EXPECT_THAT(line.at("validation"), SizeIs(1));
   }
   EXPECT_THAT(lines.back().at("test"), SizeIs(2));
+  // Epochs are counted from 1 by every event, batches are those done.
+  std::vector<std::pair<int, int>> places;
+  for (const std::size_t i : {0U, 2U, 3U, 6U}) {
+    places.emplace_back(lines[i].at("epoch").get<int>(), lines[i].at("batch").get<int>());
+  }
+  EXPECT_THAT(places,
+              ElementsAre(std::pair(1, 0), std::pair(2, 1), std::pair(2, 1), std::pair(1, 0)));
+}
+
+TEST_F(Trainer, RefusesALogThatCannotBeOpened) {
+  std::filesystem::create_directories(path("run/log.jsonl"));
+  expect_refused_unchanged(ErrorCode::kIoError, {path("run/log.jsonl")}, run_config(1), digits(),
+                           options("run"));
+}
+
+TEST_F(Trainer, SaysOnceThatItsLogCannotBeWrittenAndGoesOn) {
+  std::filesystem::create_directories(path("run"));
+  std::filesystem::create_symlink("/dev/full", path("run/log.jsonl"));
+  Watcher watcher;
+  EXPECT_TRUE(train(run_config(2), digits(), options("run"), watcher).finished);
+  ASSERT_THAT(watcher.notes, SizeIs(1));
+  EXPECT_THAT(watcher.notes[0], HasSubstr(path("run/log.jsonl")));
+  EXPECT_EQ(read_file(model("run")), trained(run_config(2), "other"));
 }
 
 TEST_F(Trainer, CountsWhatIsLeftDownToNothing) {
@@ -735,12 +852,56 @@ TEST(TrainingDataOfARun, HoldsOutAndLimitsImagesOfEveryClass) {
   EXPECT_EQ(data.training.count_per_class(), std::vector<std::size_t>(10, 2));
   EXPECT_EQ(data.validation.count_per_class(), std::vector<std::size_t>(10, 3));
   EXPECT_FALSE(data.test.has_value());
+  EXPECT_THAT(data.without_test, HasSubstr("train"));
   config.train_limit = 31;
   config.validation = 0;
   EXPECT_THAT(load_training_data(config, folder).training.size(), 31U);
   EXPECT_TRUE(load_training_data(config, folder).validation.empty());
   config.train_limit = 100;
   EXPECT_THAT(load_training_data(config, folder).training.size(), 60U);
+}
+
+TEST(TrainingDataOfARun, TakesHalfATestPartForAnErrorAndNoneForNone) {
+  const Path folder = fixtures::fresh_folder();
+  const Bytes pixels = fixtures::noise(20 * 28 * 28);
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 20; ++i) labels.push_back(i % 10);
+  DataConfig config;
+  config.format = "mnist";
+  config.validation = 0.5;
+  const auto load = [&](const Path& where) { return load_training_data(config, where); };
+
+  const Path idx = folder / "idx";
+  std::filesystem::create_directories(idx);
+  write_idx_images(idx / "train-images-idx3-ubyte", 20, 28, 28, pixels);
+  write_idx_labels(idx / "train-labels-idx1-ubyte", labels);
+  EXPECT_FALSE(load(idx).test.has_value());
+  EXPECT_THAT(load(idx).without_test, HasSubstr("t10k-images-idx3-ubyte"));
+  write_idx_images(idx / "t10k-images-idx3-ubyte", 20, 28, 28, pixels);
+  expect_error(ErrorCode::kNotFound, {idx / "t10k-labels-idx1-ubyte"},
+               [&] { static_cast<void>(load(idx)); });
+  write_idx_labels(idx / "t10k-labels-idx1-ubyte", labels);
+  EXPECT_EQ(load(idx).test.value().size(), 20U);
+  EXPECT_EQ(load(idx).without_test, "");
+  std::filesystem::remove(idx / "t10k-images-idx3-ubyte");
+  expect_error(ErrorCode::kNotFound, {idx / "t10k-images-idx3-ubyte"},
+               [&] { static_cast<void>(load(idx)); });
+
+  config.format = "folder";
+  const Path pngs = folder / "pngs";
+  for (const char* file : {"train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png"}) {
+    std::filesystem::create_directories((pngs / file).parent_path());
+    write_png(pngs / file, {1, 28, 28}, std::span(pixels).first(28 * 28));
+  }
+  EXPECT_THAT(load(pngs).without_test, HasSubstr(pngs / "test"));
+  std::filesystem::create_directories(pngs / "test/a");
+  expect_error(ErrorCode::kNotFound, {pngs / "test"}, [&] { static_cast<void>(load(pngs)); });
+  // Without a folder train/ it is a class that is called so.
+  const Path classes = folder / "classes";
+  std::filesystem::create_directories(classes);
+  std::filesystem::copy(pngs / "train/a", classes / "test");
+  std::filesystem::copy(pngs / "train/b", classes / "rest");
+  EXPECT_FALSE(load(classes).test.has_value());
 }
 
 TEST(TrainingDataOfARun, AsksForAFolderWhereOneIsNeeded) {

@@ -69,3 +69,5 @@ bellows_dependency(sodium "libsodium" libsodium-dev BELLOWS_SODIUM_FOUND PkgConf
 find_package(nlohmann_json 3.9 CONFIG QUIET)
 bellows_dependency(json "nlohmann-json 3.9+" nlohmann-json3-dev nlohmann_json_FOUND
   nlohmann_json::nlohmann_json)
+# A value that silently becomes text is a mistake, such as printing what should be dumped.
+target_compile_definitions(bellows::json INTERFACE JSON_USE_IMPLICIT_CONVERSIONS=0)

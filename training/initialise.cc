@@ -8,15 +8,10 @@
 #include <numbers>
 #include <string_view>
 
+#include "layers/counter_random.h"
+
 namespace bellows {
 namespace {
-
-// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): scatters every bit over all others.
-std::uint64_t scatter(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31);
-}
 
 std::uint64_t key_of(std::string_view name, std::uint64_t seed) {
   std::uint64_t key = scatter(seed + 1);
@@ -26,7 +21,7 @@ std::uint64_t key_of(std::string_view name, std::uint64_t seed) {
 
 // Uniform in (0, 1], number `counter` of the sequence `key`.
 double uniform(std::uint64_t key, std::uint64_t counter) {
-  const std::uint64_t bits = scatter(key + (counter + 1) * 0x9e3779b97f4a7c15U);
+  const std::uint64_t bits = scatter(key + (counter + 1) * kSplitMixIncrement);
   return static_cast<double>((bits >> 11) + 1) * 0x1p-53;
 }
 

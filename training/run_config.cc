@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include "layers/layer.h"
@@ -21,7 +22,8 @@ void float_field(FieldVisitor& visitor, const char* key, float& value, const Fie
   double wide = 0;
   std::from_chars(text, end, wide);
   visitor.field(key, wide, info);
-  value = static_cast<float>(wide);
+  // A number beyond all floats becomes the largest, which is beyond every limit too.
+  value = static_cast<float>(std::min(wide, double{std::numeric_limits<float>::max()}));
 }
 
 void visit_augmentation(AugmentationOptions& options, FieldVisitor& visitor) {
@@ -30,12 +32,13 @@ void visit_augmentation(AugmentationOptions& options, FieldVisitor& visitor) {
   visitor.field("flip", options.flip, {.help = "mirror left to right, every second time"});
   visitor.field("cutout", options.cutout,
                 {.help = "side of an erased square in pixels", .minimum = 0});
-  float_field(visitor, "rotation_degrees", options.rotation_degrees,
-              {.help = "largest rotation to either side", .minimum = 0, .maximum = 180});
+  float_field(
+      visitor, "rotation_degrees", options.rotation_degrees,
+      {.help = "largest rotation to either side", .minimum = 0, .maximum = kMaxRotationDegrees});
   float_field(visitor, "shift_pixels", options.shift_pixels,
-              {.help = "largest shift in each direction", .minimum = 0, .maximum = 1024});
+              {.help = "largest shift in each direction", .minimum = 0});
   float_field(visitor, "scale", options.scale,
-              {.help = "factor of size is within 1 +- this", .minimum = 0, .maximum = 0.99});
+              {.help = "factor of size is within 1 +- this", .minimum = 0, .maximum = kMaxScale});
 }
 
 // All of a run but the network's own fields; that its table is known, and needed, is said here.
@@ -61,13 +64,18 @@ ConfigValue with_empty_network(const ConfigValue& table) {
   return ConfigValue(std::move(copy), table.where());
 }
 
-// Fails at the place where `key` of the table `section` was written.
-[[noreturn]] void fail(const ConfigValue& table, const char* section, const char* key,
+// Fails at the place where the dotted `key` was written, or the innermost table of it that was.
+[[noreturn]] void fail(const ConfigValue& table, const std::string& key,
                        const std::string& problem) {
-  const ConfigValue* found = table.find(section);
-  if (found != nullptr && found->find(key) != nullptr) found = found->find(key);
-  throw Error(ErrorCode::kInvalidArgument, (found == nullptr ? table : *found).where() + ": key '" +
-                                               section + "." + key + "' " + problem);
+  const ConfigValue* place = &table;
+  for (std::size_t begin = 0; begin < key.size();) {
+    const std::size_t end = std::min(key.find('.', begin), key.size());
+    const ConfigValue* inner = place->find(key.substr(begin, end - begin));
+    if (inner == nullptr) break;
+    place = inner;
+    begin = end + 1;
+  }
+  throw Error(ErrorCode::kInvalidArgument, place->where() + ": key '" + key + "' " + problem);
 }
 
 void check_name(const ConfigValue& table, const std::string& name) {
@@ -81,28 +89,46 @@ void check_name(const ConfigValue& table, const std::string& name) {
                   ", it needs letters, digits, '_', '-' or '.', and no '.' in front");
 }
 
+// Images that the network cannot take are refused before any is loaded.
+void check_images(const ConfigValue& table, const RunConfig& run) {
+  const MapShape& input = run.network.input();
+  const int channels = run.data.channels;
+  if (channels == 2) {
+    fail(table, "data.channels", "is 2, it must be 1, 3, or 0 for those of the images");
+  }
+  if (channels != 0 && channels != input.channels_of(1)) {
+    fail(table, "data.channels",
+         "is " + std::to_string(channels) + ", key 'network.input' has " +
+             std::to_string(input.channels_of(1)) + " channels");
+  }
+  if (const auto problem = find_problem(run.data.augmentation, input.height, input.width)) {
+    fail(table, "data.augmentation." + problem->option, problem->text);
+  }
+}
+
 // What one field alone cannot tell.
 void check(const ConfigValue& table, const RunConfig& run) {
   check_name(table, run.name);
+  check_images(table, run);
   const std::size_t groups = static_cast<std::size_t>(run.network.groups());
   const std::size_t epochs = run.training.epochs.size();
   if (run.training.joint() && epochs != 1) {
-    fail(table, "training", "epochs",
+    fail(table, "training.epochs",
          "has " + std::to_string(epochs) + " entries, the joint schedule needs one");
   }
   if (epochs != 1 && epochs != groups) {
-    fail(table, "training", "epochs",
+    fail(table, "training.epochs",
          "has " + std::to_string(epochs) + " entries, it needs one for all " +
              std::to_string(groups) + " groups or one for each");
   }
   const std::size_t accuracies = run.expected.test_accuracy.size();
   if (accuracies != 0 && accuracies != groups) {
-    fail(table, "expected", "test_accuracy",
+    fail(table, "expected.test_accuracy",
          "has " + std::to_string(accuracies) + " entries, the network has " +
              std::to_string(groups) + " widths");
   }
   if ((accuracies != 0) == run.expected.measured.empty()) {
-    fail(table, "expected", "measured", "and 'expected.test_accuracy' need each other");
+    fail(table, "expected.measured", "and 'expected.test_accuracy' need each other");
   }
 }
 

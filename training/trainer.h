@@ -2,8 +2,12 @@
 //
 // A run lives in a folder:
 //   model.safetensors  the groups finished so far; written after each group
-//   checkpoint         everything needed to go on to the same bits; gone once the run is finished
-//   log.jsonl          one JSON object a line: what happened, with numbers
+//   checkpoint         everything needed to go on to the same bits: there from before the first
+//                      batch until the run is finished
+//   log.jsonl          one JSON object a line: what happened, with numbers; epochs from 1
+//
+// A model beside a checkpoint may still be the former run's, which stays until the new run's first
+// group replaces it; a model without a checkpoint is finished.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +27,15 @@ struct TrainingData {
   Dataset training;             ///< without the held-out ones
   Dataset validation;           ///< held out by seed
   std::optional<Dataset> test;  ///< where the data set has one; only for the final figures
+  std::string without_test;     ///< why `test` is missing, one line for people; else empty
 };
 
+/// What `config` says about how images are loaded.
+[[nodiscard]] LoadOptions loading_options(const DataConfig& config);
+
 /// Loads what `config` names and holds the validation images out. `path` replaces the configured
-/// one unless empty. Throws Error as load_dataset and hold_out do.
+/// one unless empty. A data set without any test images is no failure, half a test part (images
+/// without labels, a folder without images) is. Throws Error as load_dataset and hold_out do.
 TrainingData load_training_data(const DataConfig& config, const std::filesystem::path& path);
 
 /// Where a run stands.
@@ -36,8 +45,11 @@ struct TrainingPosition {
   int groups = 1;          ///< of the network
   int epoch = 0;           ///< of this step, from 0
   int epochs = 1;          ///< of this step
-  std::int64_t batch = 0;  ///< of this epoch, from 0
+  std::int64_t batch = 0;  ///< of this epoch, from 0; so many are done
   std::int64_t batches = 1;
+
+  /// The epoch as people count, from 1; behind the last one it stays the last.
+  [[nodiscard]] int current_epoch() const { return epoch < epochs ? epoch + 1 : epochs; }
 };
 
 /// Means over the epoch so far.
@@ -66,10 +78,13 @@ class TrainingObserver {
   virtual void begin(const TrainingPosition& /*position*/, bool /*resumed*/) {}
   virtual void batch(const TrainingProgress& /*progress*/) {}
   virtual void epoch(const EpochReport& /*report*/) {}
+  /// A checkpoint has been saved; not told of the one that only marks the beginning of a run.
   virtual void checkpoint(const std::filesystem::path& /*path*/) {}
   /// A step is finished and its groups are frozen and saved.
   virtual void group(const TrainingPosition& /*position*/, const std::filesystem::path& /*model*/) {
   }
+  /// Something that does not end the run, but that people should know: one line.
+  virtual void note(const std::string& /*text*/) {}
   /// Asked after every batch; true saves a checkpoint and ends the run. Called often: be quick.
   virtual bool should_stop() { return false; }
 };
@@ -79,10 +94,11 @@ struct TrainerOptions {
   /// A finished model to add groups to: its groups are kept bit for bit, those of the configuration
   /// beyond are trained. Not this folder's own model, which the run replaces.
   std::optional<std::filesystem::path> extend;
-  /// Go on from the folder's checkpoint if there is one; otherwise a folder that holds a run is
-  /// refused.
+  /// Go on from the folder's checkpoint, which must be there: every run has one from its beginning
+  /// to its end. Without this a folder that holds a run is refused.
   bool resume = false;
-  /// Begin anew in a folder that holds a run, replacing it.
+  /// Begin anew in a folder that holds a run, replacing it. Its model stays until the first group
+  /// of the new run is finished.
   bool overwrite = false;
   std::string created_with;  ///< program and version, for the model file
 };
@@ -98,7 +114,8 @@ struct TrainingOutcome {
 /// Runs one training to its end or until the observer stops it. The same configuration, data and
 /// number of threads give the same model file bit for bit, however often it was stopped and
 /// resumed. Throws Error: kInvalidArgument (data that do not fit the network, a base model that is
-/// not a prefix of the network, a folder in use), kIoError, kUnsupported.
+/// not a prefix of the network, a folder in use), kNotFound (nothing to resume), kCorruptData,
+/// kIoError, kUnsupported.
 TrainingOutcome train(const RunConfig& config, const TrainingData& data,
                       const TrainerOptions& options, TrainingObserver& observer);
 

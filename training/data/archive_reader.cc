@@ -146,7 +146,12 @@ class Reader {
   [[noreturn]] void fail() const {
     if (source_.failed()) source_.fail();
     const char* text = archive_error_string(archive_.get());
-    corrupt(file_, text != nullptr ? text : "damaged archive");
+    if (text == nullptr) corrupt(file_, "damaged archive");
+    // What libarchive says of xz data without an end.
+    if (std::strstr(text, "No progress is possible") != nullptr) {
+      corrupt(file_, "xz data is cut off");
+    }
+    corrupt(file_, text);
   }
 
   std::filesystem::path file_;

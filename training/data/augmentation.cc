@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <string>
 
@@ -14,16 +15,11 @@ namespace {
 constexpr std::uint64_t kStream = 0x6175676d656e74;  // keeps this use of the seed apart from others
 constexpr float kRadiansPerDegree = 0.017453293F;
 
-[[noreturn]] void refuse(const std::string& option, const std::string& value,
-                         const std::string& range) {
-  throw Error(ErrorCode::kInvalidArgument,
-              "augmentation " + option + " is " + value + ", it must be " + range);
-}
-
-void check_number(const char* option, float value, float limit, const std::string& range) {
-  if (!std::isfinite(value) || value < 0 || value > limit) {
-    refuse(option, std::to_string(value), range);
-  }
+// The shortest text that is read back as the same number.
+template <typename Number>
+std::string number_text(Number value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
 // The changes of one image: output pixel (x, y) shows what is at
@@ -148,20 +144,33 @@ void warp_plane(const std::uint8_t* plane, const float* table, const ImageShape&
 
 }  // namespace
 
+std::optional<AugmentationProblem> find_problem(const AugmentationOptions& options, int height,
+                                                int width) {
+  const int side = std::min(height, width);
+  const std::string images =
+      " for images of " + std::to_string(height) + "x" + std::to_string(width);
+  std::optional<AugmentationProblem> problem;
+  const auto check = [&](const char* option, auto value, auto limit, const std::string& where) {
+    // Written so that NaN is out of range.
+    if (problem || (value >= 0 && value <= limit)) return;
+    problem = {option,
+               "is " + number_text(value) + ", it must be 0.." + number_text(limit) + where};
+  };
+  check("crop_padding", options.crop_padding, side, images);
+  check("cutout", options.cutout, side, images);
+  check("rotation_degrees", options.rotation_degrees, static_cast<float>(kMaxRotationDegrees), "");
+  check("shift_pixels", options.shift_pixels, static_cast<float>(side), images);
+  check("scale", options.scale, static_cast<float>(kMaxScale), "");
+  return problem;
+}
+
 ImageTransform::ImageTransform(const ImageShape& shape, const Normalisation& normalisation,
                                const AugmentationOptions& options, std::uint64_t seed)
     : shape_(shape), options_(options), seed_(seed) {
-  const int side = std::min(shape.height, shape.width);
-  if (options.crop_padding < 0 || options.crop_padding > side) {
-    refuse("crop_padding", std::to_string(options.crop_padding), "0.." + std::to_string(side));
+  if (const auto problem = find_problem(options, shape.height, shape.width)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "augmentation " + problem->option + " " + problem->text);
   }
-  if (options.cutout < 0 || options.cutout > side) {
-    refuse("cutout", std::to_string(options.cutout), "0.." + std::to_string(side));
-  }
-  check_number("rotation_degrees", options.rotation_degrees, 180, "0..180");
-  check_number("shift_pixels", options.shift_pixels, static_cast<float>(side),
-               "0.." + std::to_string(side));
-  check_number("scale", options.scale, 0.95F, "0..0.95");
   check_normalisation(normalisation, shape.channels);
   table_.reserve(static_cast<std::size_t>(shape.channels) * 256);
   for (std::size_t c = 0; c < static_cast<std::size_t>(shape.channels); ++c) {

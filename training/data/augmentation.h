@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "training/data/image_shape.h"
@@ -26,14 +28,27 @@ struct AugmentationOptions {
   }
 };
 
+inline constexpr double kMaxRotationDegrees = 180;
+inline constexpr double kMaxScale = 0.95;
+
+/// An option that cannot be used.
+struct AugmentationProblem {
+  std::string option;  ///< its name, as in AugmentationOptions
+  std::string text;    ///< "is 9, it must be 0..8 for images of 8x10"
+};
+
+/// The first option that is negative, not finite, above the limits here, or more pixels than the
+/// smaller side of images of this size; none when all can be used.
+[[nodiscard]] std::optional<AugmentationProblem> find_problem(const AugmentationOptions& options,
+                                                              int height, int width);
+
 /// Turns uint8 images into normalised float ones. What is random depends on (seed, epoch, sample)
 /// alone. Padding and erased parts are 0 after normalisation, which is the mean colour.
 /// Immutable after construction; any number of threads may call it.
 class ImageTransform {
  public:
-  /// Throws Error(kInvalidArgument) naming the option: negative or not finite, padding or cutout
-  /// larger than the image, scale above 0.95, rotation above 180; or an ill-fitting
-  /// normalisation.
+  /// Throws Error(kInvalidArgument) for an option in which `find_problem` finds one, naming it, or
+  /// an ill-fitting normalisation.
   ImageTransform(const ImageShape& shape, const Normalisation& normalisation,
                  const AugmentationOptions& options, std::uint64_t seed);
 

@@ -3,9 +3,12 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <span>
 #include <sstream>
 
+#include "engine/sha256.h"
 #include "training/data/archive_reader.h"
 #include "training/data/catalogue.h"
 
@@ -18,6 +21,16 @@ constexpr std::size_t kRecord = 1 + kPixels;
 constexpr std::size_t kMaxFileBytes = 100000 * kRecord;
 constexpr std::string_view kFolder = "cifar-10-batches-bin";
 constexpr std::string_view kClassNames = "batches.meta.txt";
+constexpr std::size_t kPublishedBytes = 10000 * kRecord;  // of each published file
+// SHA-256 of the first record of each published file, by which one that was cut is known.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kFirstRecords{{
+    {"data_batch_1.bin", "945dc5584f8efcf7dc58367c3b072c0a23dacc05ae824d7c77a33874a8ec83c7"},
+    {"data_batch_2.bin", "c9e321f0441959be2709a6c7bf54874de341ddf5c2acf15858390374ac85d8b2"},
+    {"data_batch_3.bin", "963cfaf58476b4f99b3ec0e3cd4361ef56d29063d88ed04c96c4fc08b4f53c3f"},
+    {"data_batch_4.bin", "7411e35eaccfc506fcd190919f98696aeee45e4fe9e7c63f39f0053e13013c01"},
+    {"data_batch_5.bin", "d4855d8824861490628020754137627c348b423b48438a49d9e40aeb23ad2819"},
+    {"test_batch.bin", "35ce668430e638d9f487715a81e2051fc1b8ca1263461ce72179c29bfdbc1ee8"},
+}};
 
 std::vector<std::string> batch_names(Split split) {
   if (split == Split::kTest) return {"test_batch.bin"};
@@ -58,6 +71,22 @@ Files read_tar(const std::filesystem::path& tar, const std::vector<std::string>&
     files.emplace(base_name(member.name), std::move(member.bytes));
   }
   return files;
+}
+
+// The beginning of the published file `batch`, which a smaller set of one's own never is by chance.
+bool is_part_of_published(std::string_view batch, std::span<const std::uint8_t> bytes) {
+  if (bytes.size() < kRecord || bytes.size() >= kPublishedBytes || bytes.size() % kRecord != 0) {
+    return false;
+  }
+  const std::string hash = sha256_hex(bytes.first(kRecord));
+  return std::any_of(kFirstRecords.begin(), kFirstRecords.end(), [&](const auto& published) {
+    return published.first == batch && published.second == hash;
+  });
+}
+
+bool has_whole_batch(const Files& files) {
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& file) { return file.second.size() >= kPublishedBytes; });
 }
 
 std::vector<std::string> parse_class_names(const std::string& source,
@@ -116,7 +145,23 @@ Dataset load_cifar10(const std::filesystem::path& path, Split split) {
   std::vector<std::string> wanted = batches;
   wanted.emplace_back(kClassNames);
   const bool tar = std::filesystem::is_regular_file(source);
-  Files files = tar ? read_tar(source, wanted) : read_folder(source, wanted);
+  const auto read = [&](const std::vector<std::string>& names) {
+    return tar ? read_tar(source, names) : read_folder(source, names);
+  };
+  Files files = read(wanted);
+  // A file that was cut between two records looks whole; the whole ones beside it tell.
+  for (const std::string& batch : batches) {
+    const auto found = files.find(batch);
+    if (found == files.end() || !is_part_of_published(batch, found->second)) continue;
+    const bool cut = split == Split::kTest ? has_whole_batch(read({"data_batch_1.bin"}))
+                                           : has_whole_batch(files);
+    if (cut) {
+      throw Error(ErrorCode::kCorruptData,
+                  (source / batch).string() + ": only " +
+                      std::to_string(found->second.size() / kRecord) +
+                      " of the 10000 published records: it was cut off; fetch it again");
+    }
+  }
 
   DatasetContent content;
   content.name = catalogue_entry(DatasetFormat::kCifar10).title;

@@ -16,8 +16,10 @@ inline constexpr std::string_view kCifar10Archive = "cifar-10-binary.tar.gz";
 /// Loads the five `data_batch_<n>.bin` (train) or `test_batch.bin` (test), each plain, .gz or .xz.
 /// `path`: a folder with them, a folder with `cifar-10-batches-bin/` or with the distributed tar in
 /// it, or a tar file, compressed or not. Class names come from `batches.meta.txt` beside them when
-/// it is there. Any whole number of records, at least one, is accepted per file. Throws Error:
-/// kNotFound naming the first missing file, kCorruptData.
+/// it is there. Any whole number of records, at least one, is accepted per file, so that data of
+/// one's own can be read; but a file that begins as the published one and has fewer records, beside
+/// another that has all of them, was cut off. Throws Error: kNotFound naming the first missing
+/// file, kCorruptData.
 [[nodiscard]] Dataset load_cifar10(const std::filesystem::path& path, Split split);
 
 /// The folder with the batches, or the tar, that `load_cifar10(path)` reads; empty when `path` is

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
 
@@ -57,6 +58,13 @@ DatasetFormat tell_idx_apart(const std::filesystem::path& folder) {
                                                    : DatasetFormat::kFashionMnist;
 }
 
+// The text with U+FFFD for what is not UTF-8.
+std::string valid_utf8(const std::string& text) {
+  using nlohmann::json;
+  const std::string quoted = json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+  return json::parse(quoted).get<std::string>();
+}
+
 }  // namespace
 
 std::string_view split_name(Split split) { return split == Split::kTrain ? "train" : "test"; }
@@ -82,17 +90,24 @@ DatasetFormat parse_format_name(std::string_view name) {
 std::span<const DatasetFormat> all_dataset_formats() { return kFormats; }
 
 Dataset::Dataset(DatasetContent content)
-    : name_(std::move(content.name)),
-      provenance_(std::move(content.provenance)),
+    : name_(valid_utf8(content.name)),
+      provenance_(valid_utf8(content.provenance)),
       shape_(content.shape),
       labels_(std::move(content.labels)),
       class_names_(std::move(content.class_names)),
       neighbours_related_(content.neighbours_related) {
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorCode::kInvalidArgument, "data set " + name_ + ": " + what);
+    throw Error(ErrorCode::kInvalidArgument,
+                "data set " + name_ + " (" + provenance_ + "): " + what);
   };
   if (shape_.channels < 1 || shape_.height < 1 || shape_.width < 1) {
     refuse("images of " + shape_.text() + " have no pixels");
+  }
+  if (labels_.empty()) refuse("has no images");
+  for (const std::string& name : class_names_) {
+    if (const std::string mended = valid_utf8(name); mended != name) {
+      refuse("class name '" + mended + "' is not UTF-8; rename the class");
+    }
   }
   if (labels_.size() > std::numeric_limits<std::uint32_t>::max() ||
       content.pixels.size() != labels_.size() * shape_.elements()) {
@@ -144,10 +159,10 @@ Dataset Dataset::first(std::size_t count) const {
   return subset(indices);
 }
 
-Dataset Dataset::renamed(std::string name, std::string provenance) const {
+Dataset Dataset::renamed(const std::string& name, const std::string& provenance) const {
   Dataset other = *this;
-  other.name_ = std::move(name);
-  other.provenance_ = std::move(provenance);
+  other.name_ = valid_utf8(name);
+  other.provenance_ = valid_utf8(provenance);
   return other;
 }
 

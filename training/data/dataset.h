@@ -46,7 +46,9 @@ struct DatasetContent {
 class Dataset {
  public:
   Dataset() = default;
-  /// Throws Error(kInvalidArgument) when sizes, labels and class names do not fit each other.
+  /// Throws Error(kInvalidArgument) when there are no images, when sizes, labels and class names do
+  /// not fit each other, or when a class name is not UTF-8, which checkpoints and model files need.
+  /// Bytes of name and provenance that are not UTF-8 become U+FFFD.
   explicit Dataset(DatasetContent content);
 
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -73,7 +75,7 @@ class Dataset {
   /// The first `count` images (all, when there are fewer).
   [[nodiscard]] Dataset first(std::size_t count) const;
   /// The same images under another name and provenance.
-  [[nodiscard]] Dataset renamed(std::string name, std::string provenance) const;
+  [[nodiscard]] Dataset renamed(const std::string& name, const std::string& provenance) const;
 
  private:
   std::string name_;
@@ -87,7 +89,7 @@ class Dataset {
 };
 
 struct LoadOptions {
-  /// `folder` only: 1 (grey) or 3 (RGB); 0 takes that of the first image.
+  /// `folder` only: 1 (grey) or 3 (RGB); 0 takes those of the first training image.
   int channels = 0;
   /// `digits` only.
   DigitsOptions digits;

@@ -46,6 +46,7 @@ std::vector<std::uint32_t> check_header(const std::filesystem::path& file,
   }
   std::vector<std::uint32_t> sizes;
   for (std::size_t d = 0; d < dimensions; ++d) sizes.push_back(big_endian(bytes, 4 + 4 * d));
+  if (sizes[0] == 0) corrupt(file, "holds no items, at least one is needed");
   for (std::size_t d = 1; d < dimensions; ++d) {
     if (sizes[d] == 0 || sizes[d] > kMaxSide) {
       corrupt(file, "an image side of " + std::to_string(sizes[d]) + " pixels is not in 1.." +

@@ -20,7 +20,8 @@ struct IdxImages {
 };
 
 /// Reads an image file (magic 2051). Throws Error naming the file; kCorruptData for a wrong magic
-/// number, sizes out of range (height or width 0 or above 4096), too few or left-over bytes.
+/// number, no items, sizes out of range (height or width 0 or above 4096), too few or left-over
+/// bytes.
 [[nodiscard]] IdxImages read_idx_images(const std::filesystem::path& file);
 /// Reads a label file (magic 2049). kCorruptData also for a label that is not below `classes`.
 [[nodiscard]] std::vector<std::int32_t> read_idx_labels(const std::filesystem::path& file,

@@ -40,6 +40,15 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, error);
 }
 
+// Channels of the first image below a folder of classes; 0 when it has none.
+int channels_of_first(const std::filesystem::path& part) {
+  for (const auto& folder : list(part, /*folders=*/true)) {
+    const auto files = list(folder, /*folders=*/false);
+    if (!files.empty()) return read_png(files.front()).shape.channels;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Dataset load_png_folder(const std::filesystem::path& root, Split split, int channels) {
@@ -59,6 +68,9 @@ Dataset load_png_folder(const std::filesystem::path& root, Split split, int chan
   content.provenance = part.string() + "/<class>/*.png";
   for (const auto& folder : list(parted ? root / "train" : root, /*folders=*/true)) {
     content.class_names.push_back(folder.filename().string());
+  }
+  if (channels == 0 && parted && split == Split::kTest) {
+    channels = channels_of_first(root / "train");
   }
   std::filesystem::path first;
   for (const auto& folder : list(part, /*folders=*/true)) {

@@ -11,8 +11,8 @@ namespace bellows {
 /// `<root>/<class>/*.png` is the training part and there is no test part (Error(kNotFound)).
 /// Classes are the folder names in byte order (those of train, for both parts; a test class that
 /// train does not know is an error); files are taken in byte order of their names. Every image must
-/// have the size of the first; `channels` as for `read_png`, 0 taking that of the first image.
-/// At most 2^31 bytes of pixels. Throws Error naming the odd file.
+/// have the size of the first; `channels` as for `read_png`, 0 taking for both parts those of the
+/// first training image. At most 2^31 bytes of pixels. Throws Error naming the odd file.
 [[nodiscard]] Dataset load_png_folder(const std::filesystem::path& root, Split split,
                                       int channels = 0);
 

@@ -5,18 +5,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "layers/counter_random.h"
+
 namespace bellows::data {
 
-/// A generator whose sequence is fixed by up to four key words. Integer arithmetic (SplitMix64, by
-/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014), so equal
-/// on every machine. Not for secrets. Cheap to make; one thread at a time.
+/// A generator whose sequence is fixed by up to four key words. Integer arithmetic (SplitMix64), so
+/// equal on every machine. Not for secrets. Cheap to make; one thread at a time.
 class KeyedRandom {
  public:
   explicit KeyedRandom(std::uint64_t a, std::uint64_t b = 0, std::uint64_t c = 0,
                        std::uint64_t d = 0)
-      : state_(mix(mix(mix(mix(a) ^ b) ^ c) ^ d)) {}
+      : state_(scatter(scatter(scatter(scatter(a) ^ b) ^ c) ^ d)) {}
 
-  std::uint64_t next() { return mix(state_ += kIncrement); }
+  std::uint64_t next() { return scatter(state_ += kSplitMixIncrement); }
 
   /// Uniform in 0 .. bound - 1; the bias is below bound / 2^32. REQUIRES: bound > 0.
   std::uint32_t below(std::uint32_t bound) {
@@ -37,12 +38,6 @@ class KeyedRandom {
   bool chance(float probability) { return uniform() < probability; }
 
  private:
-  static constexpr std::uint64_t kIncrement = 0x9e3779b97f4a7c15ULL;
-  static std::uint64_t mix(std::uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-  }
   std::uint64_t state_;
 };
 

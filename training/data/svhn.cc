@@ -3,12 +3,16 @@
 #include <bellows/error.h>
 #include <matio.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <string>
+#include <vector>
 
 #include "training/data/archive_reader.h"
 #include "training/data/catalogue.h"
@@ -20,11 +24,18 @@ constexpr std::size_t kSide = 32;
 constexpr std::size_t kPixels = 3 * kSide * kSide;
 // The largest published file ("extra") has 531,131 images; 2^31 bytes hold 699,050.
 constexpr std::size_t kMaxImages = 699050;
-// zlib never packs better than 1:1032, so a small file cannot announce gigabytes.
-constexpr std::uint64_t kMaxRatio = 1100;
+constexpr std::uint64_t kMaxElementBytes = std::uint64_t{1} << 32;  // lengths have 32 bits
+constexpr std::size_t kHeaderBytes = 128;
+constexpr std::uint32_t kMatrixElement = 14;
+constexpr std::uint32_t kCompressedElement = 15;
 
 [[noreturn]] void corrupt(const std::filesystem::path& file, const std::string& what) {
   throw Error(ErrorCode::kCorruptData, file.string() + ": " + what);
+}
+
+[[noreturn]] void damaged(const std::filesystem::path& file, const std::string& part,
+                          const std::string& what) {
+  corrupt(file, part + " is damaged: " + what + "; fetch the file again");
 }
 
 // An unpacked copy of a compressed .mat, since libmatio wants a path. Readable by its owner only.
@@ -101,20 +112,106 @@ std::vector<std::uint8_t> read_bytes(const std::filesystem::path& file, mat_t* m
   return bytes;
 }
 
-// libmatio takes MAT v4 and HDF5 files too; only v5 is meant here, and only its reader is tested.
-void check_signature(const std::filesystem::path& shown, const std::filesystem::path& file) {
-  std::array<char, 128> header{};
+std::uint32_t little_endian(const std::uint8_t* bytes) {
+  return std::uint32_t{bytes[3]} << 24 | std::uint32_t{bytes[2]} << 16 |
+         std::uint32_t{bytes[1]} << 8 | std::uint32_t{bytes[0]};
+}
+
+class Inflater {
+ public:
+  Inflater() {
+    if (inflateInit(&stream_) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflater() { inflateEnd(&stream_); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+  z_stream* operator->() { return &stream_; }
+  int inflate() { return ::inflate(&stream_, Z_NO_FLUSH); }
+
+ private:
+  z_stream stream_{};
+};
+
+// What the `packed` bytes that follow in `in` unpack to, in bytes; `where` names them.
+std::uint64_t unpacked_bytes(const std::filesystem::path& shown, std::ifstream& in,
+                             std::uint64_t packed, const std::string& where) {
+  std::vector<char> piece(std::size_t{1} << 16);
+  std::vector<Bytef> unpacked(piece.size());
+  Inflater inflater;
+  std::uint64_t total = 0;
+  int result = Z_OK;
+  while (result == Z_OK && packed > 0) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(packed, piece.size()));
+    if (!in.read(piece.data(), static_cast<std::streamsize>(size))) {
+      throw Error(ErrorCode::kIoError, shown.string() + ": cannot be read");
+    }
+    packed -= size;
+    inflater->next_in = reinterpret_cast<Bytef*>(piece.data());
+    inflater->avail_in = static_cast<uInt>(size);
+    do {
+      inflater->next_out = unpacked.data();
+      inflater->avail_out = static_cast<uInt>(unpacked.size());
+      result = inflater.inflate();
+      total += unpacked.size() - inflater->avail_out;
+      if (total > kMaxElementBytes) damaged(shown, where, "it unpacks to more than 4 GiB");
+    } while (result == Z_OK && inflater->avail_out == 0);
+    if (result == Z_BUF_ERROR) result = Z_OK;  // all that was given is unpacked
+  }
+  if (result == Z_OK) damaged(shown, where, "its compressed data are cut off");
+  if (result != Z_STREAM_END) {
+    damaged(shown, where, inflater->msg != nullptr ? inflater->msg : "it holds no zlib data");
+  }
+  return total;
+}
+
+// Reads the whole file for what libmatio does not look at: it neither compares the checksum of
+// compressed elements nor notices that one ends too soon. Returns the bytes of the largest element,
+// unpacked. libmatio takes MAT v4 and HDF5 files too; only v5, little-endian as published, is
+// meant.
+std::uint64_t check_elements(const std::filesystem::path& shown,
+                             const std::filesystem::path& file) {
+  std::error_code error;
+  const std::uint64_t end = std::filesystem::file_size(file, error);
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error(ErrorCode::kIoError, shown.string() + ": cannot be opened");
-  in.read(header.data(), static_cast<std::streamsize>(header.size()));
-  if (in.gcount() != static_cast<std::streamsize>(header.size()) ||
+  if (error || !in) throw Error(ErrorCode::kIoError, shown.string() + ": cannot be opened");
+  std::array<char, kHeaderBytes> header{};
+  if (!in.read(header.data(), kHeaderBytes) ||
       std::string_view(header.data(), 10) != "MATLAB 5.0") {
     corrupt(shown, "is no MATLAB 5.0 file");
   }
+  if (std::string_view(header.data() + kHeaderBytes - 2, 2) != "IM") {
+    corrupt(shown, "is no little-endian MATLAB 5.0 file");
+  }
+  std::uint64_t largest = 0;
+  for (std::uint64_t at = kHeaderBytes; at < end;) {
+    const std::string where = "the element at byte " + std::to_string(at);
+    std::array<std::uint8_t, 8> tag{};
+    in.seekg(static_cast<std::streamoff>(at));
+    if (!in.read(reinterpret_cast<char*>(tag.data()), tag.size())) {
+      damaged(shown, where, "it is cut off in its first 8 bytes");
+    }
+    const std::uint32_t type = little_endian(tag.data());
+    const std::uint64_t bytes = little_endian(tag.data() + 4);
+    if (type != kMatrixElement && type != kCompressedElement) {
+      damaged(shown, where,
+              "its type is " + std::to_string(type) +
+                  ", that of a matrix is 14, or 15 when compressed");
+    }
+    at += tag.size();
+    if (bytes > end - at) {
+      damaged(shown, where,
+              "it announces " + std::to_string(bytes) + " bytes and is cut off after " +
+                  std::to_string(end - at));
+    }
+    largest =
+        std::max(largest, type == kMatrixElement ? bytes : unpacked_bytes(shown, in, bytes, where));
+    at += bytes;
+  }
+  return largest;
 }
 
 Dataset read_mat(const std::filesystem::path& shown, const std::filesystem::path& file) {
-  check_signature(shown, file);
+  const std::uint64_t largest_element = check_elements(shown, file);
   const MatPointer mat(Mat_Open(file.c_str(), MAT_ACC_RDONLY));
   if (mat == nullptr) corrupt(shown, "is no MATLAB 5.0 file");
 
@@ -126,7 +223,7 @@ Dataset read_mat(const std::filesystem::path& shown, const std::filesystem::path
       dims[2] != 3 || count == 0) {
     corrupt(shown, "variable X is " + shape_text(*images) + ", expected 32x32x3xN");
   }
-  if (count > kMaxImages || count * kPixels / kMaxRatio > std::filesystem::file_size(file)) {
+  if (count > kMaxImages || count * kPixels > largest_element) {
     corrupt(shown, "variable X announces " + std::to_string(count) +
                        " images, more than the file can hold");
   }

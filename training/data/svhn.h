@@ -11,9 +11,9 @@ namespace bellows {
 
 inline constexpr ImageShape kSvhnShape{3, 32, 32};
 
-/// Reads one .mat, plain, .gz or .xz. Labels become 0..9. Throws Error naming the file and
-/// variable: kCorruptData for a missing `X` or `y`, a wrong type or shape, or a label
-/// outside 1..10.
+/// Reads one .mat, plain, .gz or .xz. Labels become 0..9. Throws Error naming the file and the
+/// variable or place: kCorruptData for damaged or cut-off data (checksums are compared), a missing
+/// `X` or `y`, a wrong type or shape, or a label outside 1..10.
 [[nodiscard]] Dataset read_svhn_file(const std::filesystem::path& file);
 
 /// Loads `train_32x32.mat` or `test_32x32.mat` of a folder. When the whole training file is

@@ -38,12 +38,14 @@ struct WidthCost {
   std::int64_t macs = 0;          ///< multiply-accumulates
 };
 
-/// A trained network. Copying shares it. Thread safe.
+/// A trained network. Copying shares it. Thread safe. Keeps what sessions of one image on one
+/// thread share; what those of another batch size or number of threads share is made with the first
+/// of them and goes with the last.
 class Model {
  public:
   /// Loads and checks a model file; `groups` = 0 loads all, k only the first k (reading only their
   /// bytes). Throws Error: kNotFound, kCorruptData, kInvalidArgument (more groups than the file
-  /// has), kUnsupported (oneDNN cannot run it here), kIoError.
+  /// has), kUnsupported (oneDNN cannot run it here, or not enough memory), kIoError.
   static Model load(const std::string& path, int groups = 0);
 
   /// Widths it runs at: 1..groups().
