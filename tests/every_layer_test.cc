@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <ostream>
 
 #include "engine/model_file.h"
 #include "tests/grouped_networks.h"
@@ -63,6 +64,7 @@ struct Case {
   const NamedNetwork* network;
   int batch;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.network->name << ", batch " << c.batch; }
 
 std::vector<Case> cases() {
   std::vector<Case> all;
