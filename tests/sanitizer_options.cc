@@ -1,7 +1,7 @@
 // Linked into the tests of a sanitized build.
 
-// The sanitizer asks for this by name. Its heap must refuse what cannot be had, as others do, rather
-// than end the program: that a clear error follows is what tests look at.
+// The sanitizer asks for this by name. Its heap must refuse what cannot be had, as others do,
+// rather than end the program: that a clear error follows is what tests look at.
 // NOLINTNEXTLINE(bugprone-reserved-identifier)
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() {  // NOLINT(bugprone-reserved-identifier)
