@@ -182,7 +182,7 @@ std::string data_folder(const Arguments& arguments, const DataConfig& config) {
     }
     return "";
   }
-  const std::string folder = given.value_or(config.path);
+  std::string folder = given.value_or(config.path);
   if (folder.empty()) {
     throw UsageError("'" + arguments.plain()[0] + "' names no images (format '" + config.format +
                      "'); give their folder with --data DIR or with the key 'data.path'");

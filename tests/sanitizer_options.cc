@@ -2,8 +2,5 @@
 
 // The sanitizer asks for this by name. Its heap must refuse what cannot be had, as others do,
 // rather than end the program: that a clear error follows is what tests look at.
-// NOLINTNEXTLINE(bugprone-reserved-identifier)
 extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() {  // NOLINT(bugprone-reserved-identifier)
-  return "allocator_may_return_null=1";
-}
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }

@@ -122,7 +122,10 @@ void warp_plane(const std::uint8_t* plane, const float* table, const ImageShape&
       const int iy = static_cast<int>(from_y + 1) - 1;
       const float fx = from_x - static_cast<float>(ix);
       const float fy = from_y - static_cast<float>(iy);
-      float a, b, c, d;
+      float a = 0;
+      float b = 0;
+      float c = 0;
+      float d = 0;
       if (ix >= 0 && iy >= 0 && ix + 1 < width && iy + 1 < height) {
         const std::uint8_t* corner = plane + iy * width + ix;
         a = table[corner[0]];
