@@ -5,8 +5,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 bool any_name(std::string_view) { return true; }
 
 TEST(ArchiveReader, ReadsPlainGzipAndXzAlike) {

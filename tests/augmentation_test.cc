@@ -12,8 +12,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 using Floats = std::vector<float>;
 
 constexpr ImageShape kShape{3, 8, 10};
@@ -40,7 +38,8 @@ Floats augmented(const AugmentationOptions& options, const Bytes& image, std::ui
 }
 
 std::size_t at(int c, int y, int x) {
-  return static_cast<std::size_t>((c * kShape.height + y) * kShape.width + x);
+  const int index = (c * kShape.height + y) * kShape.width + x;
+  return static_cast<std::size_t>(index);
 }
 
 // `from` looked up at (x(...), y(...)); 0 outside.
@@ -144,7 +143,9 @@ TEST(ImageTransform, RotationScaleAndShiftMoveTheCentreOfMassAsStated) {
   constexpr ImageShape kGrey{1, 41, 41};
   Bytes image(kGrey.elements(), 0);
   for (int y = -2; y <= 2; ++y) {
-    for (int x = -2; x <= 2; ++x) image[static_cast<std::size_t>((20 + y) * 41 + 30 + x)] = 255;
+    for (int x = -2; x <= 2; ++x)
+      image[std::size_t{41} * static_cast<std::size_t>(20 + y) + static_cast<std::size_t>(30 + x)] =
+          255;
   }
   const auto centre = [&](const AugmentationOptions& options, std::uint64_t sample) {
     Floats out(image.size());
@@ -152,7 +153,8 @@ TEST(ImageTransform, RotationScaleAndShiftMoveTheCentreOfMassAsStated) {
     double sum = 0, sx = 0, sy = 0;
     for (int y = 0; y < 41; ++y) {
       for (int x = 0; x < 41; ++x) {
-        const double value = out[static_cast<std::size_t>(y * 41 + x)];
+        const double value =
+            out[std::size_t{41} * static_cast<std::size_t>(y) + static_cast<std::size_t>(x)];
         sum += value, sx += value * (x - 20), sy += value * (y - 20);
       }
     }

@@ -8,8 +8,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 const Finding& about(const std::vector<Finding>& findings, const std::string& subject) {
   for (const Finding& finding : findings) {
     if (finding.subject == subject) return finding;

@@ -17,9 +17,6 @@
 namespace bellows {
 namespace {
 
-using fixtures::Bytes;
-using fixtures::expect_error;
-using fixtures::read_file;
 using ::testing::HasSubstr;
 using Path = std::filesystem::path;
 
@@ -55,7 +52,7 @@ std::string state_text(const CheckpointState& state) {
 
 class CheckpointTest : public ::testing::Test {
  protected:
-  Path folder_ = fixtures::fresh_folder();
+  Path folder_ = fresh_folder();
   Path path_ = folder_ / "checkpoint";
 
   Bytes saved() {
@@ -65,7 +62,7 @@ class CheckpointTest : public ::testing::Test {
   void expect_corrupt(const Bytes& bytes) {
     // Some file systems flush a file that is written anew under its name; a new file is faster.
     std::filesystem::remove(path_);
-    fixtures::write_file(path_, bytes);
+    write_file(path_, bytes);
     expect_error(ErrorCode::kCorruptData, {path_},
                  [&] { static_cast<void>(load_checkpoint(path_)); });
   }
@@ -170,7 +167,7 @@ TEST_F(CheckpointTest, TellsAMissingFileFromOneThatIsNone) {
   expect_error(ErrorCode::kNotFound, {path_}, [&] { static_cast<void>(load_checkpoint(path_)); });
   std::filesystem::create_directories(path_);
   expect_error(ErrorCode::kIoError, {path_}, [&] { static_cast<void>(load_checkpoint(path_)); });
-  const Path below = fixtures::write_file(folder_ / "file", {}) / "checkpoint";
+  const Path below = write_file(folder_ / "file", {}) / "checkpoint";
   expect_error(ErrorCode::kNotFound, {below}, [&] { static_cast<void>(load_checkpoint(below)); });
   expect_error(ErrorCode::kIoError, {below}, [&] { save_checkpoint(below, example()); });
 }

@@ -6,8 +6,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 constexpr std::size_t kRecord = 3073;
 
 // A batch file of `count` records labelled first, first + 1, ... modulo 10.

@@ -22,7 +22,8 @@
 namespace bellows::cli {
 namespace {
 
-using std::string_literals::operator""s;
+using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls): clang-tidy 14 misses
+                                          // its uses
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
@@ -74,7 +75,7 @@ void expect_refused(const Result& result, int code, const std::vector<std::strin
 // A folder of its own for each test, with a configuration and what is made of it.
 class Command : public ::testing::Test {
  protected:
-  std::filesystem::path folder_ = fixtures::fresh_folder();
+  std::filesystem::path folder_ = fresh_folder();
 
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
 
@@ -89,7 +90,7 @@ class Command : public ::testing::Test {
         ", kernel = 5, stride = 3 },\n{ kind = \"relu\", name = \"relu1\" },\n"
         "{ kind = \"head\", name = \"head\" },\n]\n[data]\nvalidation = 0.2\n" +
         data + "\n[training]\nepochs = [2]\nbatch_size = 20\nthreads = 1\n" + more;
-    return fixtures::write_file(folder_ / name, fixtures::bytes_of(text));
+    return write_file(folder_ / name, bytes_of(text));
   }
   static std::string digits() {
     return "format = \"digits\"\n[data.digits]\ntrain_images = 100\ntest_images = 40\n";
@@ -226,14 +227,14 @@ TEST_F(Command, TrainNamesWhatIsWrongWithItsArguments) {
 }
 
 TEST_F(Command, TrainDoesNotTouchAFolderThatHoldsARunUnlessToldTo) {
-  const fixtures::Bytes before = fixtures::read_file(trained());
+  const Bytes before = read_file(trained());
   const std::string again = "train " + path("run.toml") + " --seed 5 --out " + path("run");
   Result refused = bellows(again);
   EXPECT_EQ(refused.code, 1);
   EXPECT_THAT(refused.err, HasSubstr(path("run")));
-  EXPECT_EQ(fixtures::read_file(path("run/model.safetensors")), before);
+  EXPECT_EQ(read_file(path("run/model.safetensors")), before);
   EXPECT_EQ(bellows(again + " --overwrite").code, 0);
-  EXPECT_NE(fixtures::read_file(path("run/model.safetensors")), before);
+  EXPECT_NE(read_file(path("run/model.safetensors")), before);
 }
 
 // Sends Ctrl-C as soon as `trigger` has been printed.
@@ -306,7 +307,7 @@ TEST_F(Command, TrainSaysWhenThereAreNoTestImages) {
 }
 
 TEST_F(Command, TrainStoppedByCtrlCTellsHowToGoOnAndEndsWithTheSameModel) {
-  const fixtures::Bytes whole = fixtures::read_file(trained());
+  const Bytes whole = read_file(trained());
   std::signal(SIGINT, SIG_DFL);
   InterruptingBuffer buffer("group 2/2, epoch 1/2");
   std::ostream out(&buffer);
@@ -321,7 +322,7 @@ TEST_F(Command, TrainStoppedByCtrlCTellsHowToGoOnAndEndsWithTheSameModel) {
   const Result resumed = bellows(command.substr(command.find("train")));
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.out, HasSubstr("resumed: group 2/2"));
-  EXPECT_EQ(fixtures::read_file(path("stopped/model.safetensors")), whole);
+  EXPECT_EQ(read_file(path("stopped/model.safetensors")), whole);
 }
 
 TEST_F(Command, TrainExtendsAModelAndInspectShowsItsFirstGroupUnchanged) {
@@ -529,7 +530,7 @@ TEST_F(Command, InspectCountsALargeConfigurationFromItsShapesAlone) {
       "{ kind = \"conv\", name = \"conv1\", channels = [100000], kernel = 1, bias = false },\n"
       "{ kind = \"conv\", name = \"conv2\", channels = [20000], kernel = 1, bias = false },\n"
       "{ kind = \"head\", name = \"head\" },\n]\n";
-  const std::string large = fixtures::write_file(folder_ / "large.toml", fixtures::bytes_of(text));
+  const std::string large = write_file(folder_ / "large.toml", bytes_of(text));
   const Result result = bellows("inspect " + large + " --layers --json");
   EXPECT_EQ(result.code, 0) << result.err;
   const Json json = Json::parse(result.out);
@@ -543,9 +544,9 @@ TEST_F(Command, InspectCountsALargeConfigurationFromItsShapesAlone) {
 }
 
 TEST_F(Command, InspectRefusesADamagedModelByName) {
-  fixtures::Bytes bytes = fixtures::read_file(trained());
+  Bytes bytes = read_file(trained());
   bytes.back() ^= 1U;
-  const std::string damaged = fixtures::write_file(folder_ / "damaged.safetensors", bytes);
+  const std::string damaged = write_file(folder_ / "damaged.safetensors", bytes);
   expect_refused(bellows("inspect " + damaged), 1, {damaged});
 }
 

@@ -5,8 +5,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 // Images of one brightness each: 10, 20, 30 of classes 1, 0, 1.
 Dataset three(int channels) {
   DatasetContent content{.name = "three",

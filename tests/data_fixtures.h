@@ -17,15 +17,15 @@
 #include <utility>
 #include <vector>
 
-namespace bellows::fixtures {
+namespace bellows {
 
 using Bytes = std::vector<std::uint8_t>;
 
 /// An empty folder of the running test's own.
 inline std::filesystem::path fresh_folder() {
   const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) /
-                                       (std::string(info->test_suite_name()) + "." + info->name());
+  std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) /
+                                 (std::string(info->test_suite_name()) + "." + info->name());
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;
@@ -131,7 +131,7 @@ inline std::optional<std::filesystem::path> real_data() {
   return std::filesystem::path(folder);
 }
 
-}  // namespace bellows::fixtures
+}  // namespace bellows
 
 /// First line of a test on real data: `const auto root = ...; if (!root)
 /// BELLOWS_SKIP_WITHOUT_DATA`.

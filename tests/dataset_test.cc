@@ -7,8 +7,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 DatasetContent content_of_three() {
   return {.name = "three",
           .provenance = "here",

@@ -9,8 +9,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 std::uint32_t fingerprint(const Dataset& dataset) {
   std::uint32_t hash = 2166136261U;  // FNV-1a
   for (std::size_t i = 0; i < dataset.size(); ++i) {

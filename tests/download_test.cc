@@ -16,8 +16,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 // A web server on this machine, for one test: answers GET for the files it was given, one
 // connection after the other.
 class Server {

@@ -51,13 +51,12 @@ TEST(EvaluationData, HasTheGeneratorsDefaultsWhenTheModelRecordsNothing) {
 
 TEST(EvaluationData, RefusesARecordThatIsDamagedOrHasNoHoldOut) {
   const Model model = digits_model();
-  fixtures::expect_error(ErrorCode::kCorruptData, {"'data'"}, [&] {
-    static_cast<void>(load_evaluation_data(digits_info("{"), model, {}));
-  });
-  fixtures::expect_error(ErrorCode::kInvalidArgument, {"colour"}, [&] {
+  expect_error(ErrorCode::kCorruptData, {"'data'"},
+               [&] { static_cast<void>(load_evaluation_data(digits_info("{"), model, {})); });
+  expect_error(ErrorCode::kInvalidArgument, {"colour"}, [&] {
     static_cast<void>(load_evaluation_data(digits_info(R"({"colour":1})"), model, {}));
   });
-  fixtures::expect_error(ErrorCode::kInvalidArgument, {"held-out", "--split"}, [&] {
+  expect_error(ErrorCode::kInvalidArgument, {"held-out", "--split"}, [&] {
     static_cast<void>(load_evaluation_data(digits_info(R"({"validation":0})"), model,
                                            {.data = {}, .format = {}, .split = "validation"}));
   });

@@ -16,7 +16,6 @@
 namespace bellows {
 namespace {
 
-using fixtures::expect_error;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
@@ -47,7 +46,7 @@ Dataset random_dataset(int classes = kClasses, ImageShape shape = {2, 9, 8}) {
   DatasetContent content;
   content.name = "noise";
   content.shape = shape;
-  content.pixels = fixtures::noise(kImages * shape.elements());
+  content.pixels = noise(kImages * shape.elements());
   data::KeyedRandom random(8);
   for (std::size_t i = 0; i < kImages; ++i) {
     content.labels.push_back(

@@ -20,8 +20,8 @@ namespace {
 constexpr std::uint64_t kSeed = 11;
 
 const std::vector<NamedNetwork>& networks() {
-  static const std::vector<NamedNetwork> all = property_networks();
-  return all;
+  static const std::vector<NamedNetwork> kNetworks = property_networks();
+  return kNetworks;
 }
 
 WeightSet random_weights(const Network& network, int groups) {
@@ -64,6 +64,7 @@ struct Case {
   const NamedNetwork* network;
   int batch;
 };
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
 void PrintTo(const Case& c, std::ostream* out) { *out << c.network->name << ", batch " << c.batch; }
 
 std::vector<Case> cases() {

@@ -5,8 +5,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 // Three images of 2 x 4 and their labels, in the files of a data set's training part.
 class IdxReader : public ::testing::Test {
  protected:

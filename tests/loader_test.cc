@@ -11,8 +11,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 Dataset numbered(std::size_t count) {
   DatasetContent content{.name = "numbered",
                          .provenance = "",

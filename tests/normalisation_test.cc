@@ -8,8 +8,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 Dataset noisy(int channels, std::size_t count) {
   const ImageShape shape{channels, 4, 5};
   return Dataset({.name = "noise",

@@ -6,8 +6,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 void put(const std::filesystem::path& file, const ImageShape& shape, std::uint8_t value) {
   std::filesystem::create_directories(file.parent_path());
   write_png(file, shape, Bytes(shape.elements(), value));

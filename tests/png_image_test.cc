@@ -7,8 +7,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 // Writes through libpng's simplified interface, in any of its formats.
 std::filesystem::path write_any(const std::filesystem::path& file, std::uint32_t width,
                                 std::uint32_t height, std::uint32_t format, const void* pixels,

@@ -2,5 +2,7 @@
 
 // The sanitizer asks for this by name. Its heap must refuse what cannot be had, as others do,
 // rather than end the program: that a clear error follows is what tests look at.
+// NOLINTBEGIN(readability-identifier-naming)
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+// NOLINTEND(readability-identifier-naming)

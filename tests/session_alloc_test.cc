@@ -134,6 +134,7 @@ struct Case {
   int batch;
   int threads;
 };
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
 void PrintTo(const Case& c, std::ostream* out) {
   *out << "batch " << c.batch << ", " << c.threads << " threads";
 }

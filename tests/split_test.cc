@@ -10,8 +10,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 // counts[c] images of class c, classes interleaved as far as they go.
 Dataset with_counts(std::vector<std::size_t> counts, bool related = false) {
   DatasetContent content{.name = "counted",

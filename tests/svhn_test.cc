@@ -10,8 +10,6 @@
 namespace bellows {
 namespace {
 
-using namespace fixtures;
-
 constexpr std::size_t kPixels = 3072;
 constexpr std::size_t kHeader = 128;  // bytes before the first element
 constexpr std::size_t kTag = 8;       // bytes of an element's type and length

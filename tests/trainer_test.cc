@@ -25,9 +25,6 @@
 namespace bellows {
 namespace {
 
-using fixtures::Bytes;
-using fixtures::expect_error;
-using fixtures::read_file;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -183,7 +180,7 @@ void expect_grown_from(const Path& wide, const Path& narrow) {
 
 class Trainer : public ::testing::Test {
  protected:
-  Path folder_ = fixtures::fresh_folder();
+  Path folder_ = fresh_folder();
 
   [[nodiscard]] Path path(const std::string& name) const { return folder_ / name; }
   [[nodiscard]] Path model(const std::string& run) const {
@@ -278,7 +275,7 @@ TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
   EXPECT_EQ(models, watcher.models);
   EXPECT_EQ(read_file(model("stopped")), read_file(model("whole")));
   for (std::size_t i = 0; i < models.size(); ++i) {
-    expect_grown_from(model("stopped"), fixtures::write_file(path("step.safetensors"), models[i]));
+    expect_grown_from(model("stopped"), write_file(path("step.safetensors"), models[i]));
   }
   if (schedule.extend) expect_grown_from(model("stopped"), model("base"));
 }
@@ -383,7 +380,7 @@ TEST_F(Trainer, ReportsTheAccuraciesThatAreInTheFile) {
   expect_scores(outcome.test, file.info.test_accuracy);
   expect_scores(evaluate(Model::load(outcome.model), *digits().test), file.info.test_accuracy);
   // A frozen width's accuracy is final when its step ends.
-  const Path step = fixtures::write_file(path("step.safetensors"), watcher.models[0]);
+  const Path step = write_file(path("step.safetensors"), watcher.models[0]);
   EXPECT_THAT(load_model(step).info.validation_accuracy,
               ElementsAre(file.info.validation_accuracy[0]));
   EXPECT_EQ(file.info.classes, digits().training.class_names());
@@ -473,7 +470,7 @@ TEST_F(Trainer, ExtendingABaseWithoutNormalisationGoesOnWithoutIt) {
   expect_grown_from(model("wide"), plain);
   EXPECT_THAT(load_model(model("wide")).info.mean, IsEmpty());
   // The base's own width was not measured before the end, so nothing is said of it.
-  const Path step = fixtures::write_file(path("step.safetensors"), watcher.models[0]);
+  const Path step = write_file(path("step.safetensors"), watcher.models[0]);
   EXPECT_THAT(load_model(step).info.validation_accuracy, IsEmpty());
   EXPECT_THAT(load_model(model("wide")).info.validation_accuracy, SizeIs(3));
   TrainerOptions stopped = options("stopped");
@@ -719,12 +716,12 @@ TEST_F(Trainer, NamesTestImagesThatDoNotFitTheNetworkBeforeItTrains) {
 }
 
 TEST_F(Trainer, NamesAFolderThatCannotBeMadeAndACheckpointThatCannotBeRead) {
-  fixtures::write_file(path("file"), fixtures::bytes_of("mine"));
+  write_file(path("file"), bytes_of("mine"));
   expect_refused_unchanged(ErrorCode::kIoError, {path("file") / "run"}, run_config(1), digits(),
                            options("file/run"));
   expect_refused_unchanged(ErrorCode::kIoError, {path("file")}, run_config(1), digits(),
                            options("file"));
-  fixtures::write_file(path("run/checkpoint"), fixtures::noise(500));
+  write_file(path("run/checkpoint"), noise(500));
   expect_refused_unchanged(ErrorCode::kCorruptData, {path("run/checkpoint")}, run_config(1),
                            digits(), resuming("run"));
   std::filesystem::create_directories(path("odd/checkpoint"));
@@ -837,7 +834,7 @@ TEST_F(Trainer, CountsWhatIsLeftDownToNothing) {
 
 TEST(TrainingDataOfARun, HoldsOutAndLimitsImagesOfEveryClass) {
   // A folder of images comes class by class.
-  const Path folder = fixtures::fresh_folder();
+  const Path folder = fresh_folder();
   const Dataset all = make_digits({.train_images = 60, .test_images = 1, .threads = 1}, 0);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Path file = folder / ("class" + std::to_string(i % 10)) / (std::to_string(i) + ".png");
@@ -862,8 +859,8 @@ TEST(TrainingDataOfARun, HoldsOutAndLimitsImagesOfEveryClass) {
 }
 
 TEST(TrainingDataOfARun, TakesHalfATestPartForAnErrorAndNoneForNone) {
-  const Path folder = fixtures::fresh_folder();
-  const Bytes pixels = fixtures::noise(20 * 28 * 28);
+  const Path folder = fresh_folder();
+  const Bytes pixels = noise(20 * 28 * 28);
   std::vector<std::int32_t> labels;
   for (int i = 0; i < 20; ++i) labels.push_back(i % 10);
   DataConfig config;
