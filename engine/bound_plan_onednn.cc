@@ -11,8 +11,7 @@ BoundPlan::BoundPlan(std::shared_ptr<const Plan> plan)
 }
 
 void BoundPlan::run(GroupRange groups) {
-  // Node by node, since a wider group reads what the narrower ones have just written: in the order
-  // of groups it would come from a farther cache.
+  // Node by node: what the narrower groups have just written is what the wider one reads next.
   for (std::size_t node = 0; node < plan_->nodes.size(); ++node) {
     for (int group = groups.first; group <= groups.last; ++group) {
       const auto index = static_cast<std::size_t>(group - 1);

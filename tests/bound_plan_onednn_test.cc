@@ -27,14 +27,7 @@ class BoundPlanTest : public ::testing::Test {
  protected:
   BoundPlanTest() {
     const ThreadCount threads(1);
-    WeightSet weights(network_, kGroups);
-    for (int group = 1; group <= kGroups; ++group) {
-      const auto parameters = random_parameters(network_, group, 5);
-      std::size_t i = 0;
-      for (const ParameterKey& key : network_.parameters(group)) {
-        std::ranges::copy(parameters[i++], weights.values(key).begin());
-      }
-    }
+    const WeightSet weights = random_weights(network_, kGroups, 5);
     plan_ = std::make_shared<const Plan>(
         build_plan(network_, &weights, packed_,
                    {.batch = kBatch, .groups = kGroups, .allocated_groups = kGroups}));

@@ -27,14 +27,7 @@ Model random_model() {
   const Network network = Network::read(
       config::network({2, 9, 8}, kClasses, kGroups, "triangular", "per_width",
                       {config::conv("conv1", {3, 5, 2}, 3, 0), config::layer("relu", "relu1")}));
-  WeightSet weights(network, kGroups);
-  for (int group = 1; group <= kGroups; ++group) {
-    const auto parameters = random_parameters(network, group, 3);
-    std::size_t i = 0;
-    for (const ParameterKey& key : network.parameters(group)) {
-      std::ranges::copy(parameters[i++], weights.values(key).begin());
-    }
-  }
+  const WeightSet weights = random_weights(network, kGroups, 3);
   ModelInfo info;
   info.mean = {0.4, 0.6};
   info.stddev = {0.3, 0.2};

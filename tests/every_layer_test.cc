@@ -25,15 +25,7 @@ const std::vector<NamedNetwork>& networks() {
 }
 
 WeightSet random_weights(const Network& network, int groups) {
-  WeightSet weights(network, groups);
-  for (int group = 1; group <= groups; ++group) {
-    const auto parameters = random_parameters(network, group, kSeed);
-    std::size_t i = 0;
-    for (const ParameterKey& key : network.parameters(group)) {
-      std::ranges::copy(parameters[i++], weights.values(key).begin());
-    }
-  }
-  return weights;
+  return random_weights(network, groups, kSeed);
 }
 
 ReferenceNetwork reference_of(const Network& network) {

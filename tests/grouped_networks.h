@@ -9,6 +9,7 @@
 //   }
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "engine/network.h"
+#include "engine/weight_set.h"
 #include "layers/config_value.h"
 #include "layers/dropout.h"
 #include "layers/reference.h"
@@ -264,6 +266,19 @@ inline std::vector<std::vector<float>> random_parameters(const Network& network,
     }
   }
   return parameters;
+}
+
+/// The first `groups` groups with random_parameters.
+inline WeightSet random_weights(const Network& network, int groups, std::uint64_t seed) {
+  WeightSet weights(network, groups);
+  for (int group = 1; group <= groups; ++group) {
+    const auto parameters = random_parameters(network, group, seed);
+    std::size_t i = 0;
+    for (const ParameterKey& key : network.parameters(group)) {
+      std::ranges::copy(parameters[i++], weights.values(key).begin());
+    }
+  }
+  return weights;
 }
 
 /// [batch, C, H, W], mean 0 and variance 1.

@@ -15,15 +15,7 @@ namespace {
 constexpr int kImages = 3;
 
 WeightSet random_weights(const Network& network) {
-  WeightSet weights(network, network.groups());
-  for (int group = 1; group <= network.groups(); ++group) {
-    const auto parameters = random_parameters(network, group, 5);
-    std::size_t i = 0;
-    for (const ParameterKey& key : network.parameters(group)) {
-      std::ranges::copy(parameters[i++], weights.values(key).begin());
-    }
-  }
-  return weights;
+  return random_weights(network, network.groups(), 5);
 }
 
 Model model_of(const Network& network, const WeightSet& weights) {

@@ -26,15 +26,7 @@ using ::testing::HasSubstr;
 constexpr int kBatch = 8;
 
 WeightSet random_weights(const Network& network, int groups) {
-  WeightSet weights(network, groups);
-  for (int group = 1; group <= groups; ++group) {
-    const auto parameters = random_parameters(network, group, 2);
-    std::size_t i = 0;
-    for (const ParameterKey& key : network.parameters(group)) {
-      std::ranges::copy(parameters[i++], weights.values(key).begin());
-    }
-  }
-  return weights;
+  return random_weights(network, groups, 2);
 }
 
 // What an optimiser is handed of the trainable groups.

@@ -99,14 +99,7 @@ struct Counts {
 };
 
 Model random_model(const Network& network) {
-  WeightSet weights(network, network.groups());
-  for (int group = 1; group <= network.groups(); ++group) {
-    const auto parameters = random_parameters(network, group, 5);
-    std::size_t i = 0;
-    for (const ParameterKey& key : network.parameters(group)) {
-      std::ranges::copy(parameters[i++], weights.values(key).begin());
-    }
-  }
+  const WeightSet weights = random_weights(network, network.groups(), 5);
   return internal::make_model(std::make_shared<internal::ModelState>(
       network.first_groups(network.groups()), ModelInfo{}, weights));
 }

@@ -35,14 +35,7 @@ Network small_network(const char* head = "per_width") {
 }
 
 Model model_of(Network network) {
-  WeightSet weights(network, network.groups());
-  for (int group = 1; group <= network.groups(); ++group) {
-    const auto parameters = random_parameters(network, group, 3);
-    std::size_t i = 0;
-    for (const ParameterKey& key : network.parameters(group)) {
-      std::ranges::copy(parameters[i++], weights.values(key).begin());
-    }
-  }
+  const WeightSet weights = random_weights(network, network.groups(), 3);
   return internal::make_model(
       std::make_shared<internal::ModelState>(std::move(network), ModelInfo{}, weights));
 }
