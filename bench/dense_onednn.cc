@@ -193,23 +193,34 @@ void DenseNetwork::add_pool(const Node& node) {
 void DenseNetwork::add(Step step, const dnnl::memory& dst) {
   step.arguments.insert({DNNL_ARG_SRC, last_});
   step.arguments.insert({DNNL_ARG_DST, dst});
+  for (const auto& [index, memory] : step.arguments) {
+    step.call.push_back({index, memory.get()});
+  }
   macs_ += step.macs;
   steps_.push_back(std::move(step));
   last_ = dst;
+}
+
+// As Bellows calls: the C++ interface copies the arguments into a new vector each time.
+void DenseNetwork::execute(const Step& step) {
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(step.primitive.get(), stream_.get(),
+                             static_cast<int>(step.call.size()), step.call.data()),
+      "could not execute a primitive of the dense network");
 }
 
 void DenseNetwork::run(std::span<const float> image) {
   auto* to = static_cast<float*>(input_.get_data_handle());
   // Values are random: how they lie does not matter, that they are brought here does.
   std::copy(image.begin(), image.end(), to);
-  for (const Step& step : steps_) step.primitive.execute(stream_, step.arguments);
+  for (const Step& step : steps_) execute(step);
 }
 
 std::vector<DenseNetwork::StepTime> DenseNetwork::time_steps() {
   std::vector<StepTime> times;
   for (const Step& step : steps_) {
     const auto start = std::chrono::steady_clock::now();
-    step.primitive.execute(stream_, step.arguments);
+    execute(step);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     times.push_back({step.label, step.implementation, taken.count(), step.macs});
   }

@@ -47,6 +47,7 @@ class DenseNetwork {
     std::int64_t macs = 0;
     dnnl::primitive primitive;
     std::unordered_map<int, dnnl::memory> arguments;
+    std::vector<dnnl_exec_arg_t> call = {};  // the same, as oneDNN's C interface takes them
   };
 
   [[nodiscard]] dnnl::memory::desc map_desc(int channels, int height, int width) const;
@@ -58,6 +59,7 @@ class DenseNetwork {
   void add_inner_product(const Node& node, int outputs, bool relu);
   void add_pool(const Node& node);
   void add(Step step, const dnnl::memory& dst);
+  void execute(const Step& step);
 
   DenseLayout layout_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};

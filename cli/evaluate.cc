@@ -4,7 +4,6 @@
 #include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "cli/command.h"
 #include "cli/evaluation_data.h"
@@ -14,6 +13,7 @@
 #include "cli/verb.h"
 #include "cli/width_report.h"
 #include "engine/model_file.h"
+#include "engine/threads.h"
 #include "training/evaluator.h"
 
 namespace bellows::cli {
@@ -153,11 +153,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   const std::string& path = arguments.plain()[0];
   const bool json = arguments.has("json");
   const int batch = arguments.integer("batch", 1, 65536).value_or(128);
-  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int threads = arguments.integer("threads", 1, 1024).value_or(cores);
-  if (arguments.has("latency") && arguments.has("no-latency")) {
-    throw UsageError("--latency and --no-latency contradict each other");
-  }
+  const int threads = arguments.integer("threads", 1, 1024).value_or(available_cores());
   EvaluationRequest request;
   request.data = arguments.text("data");
   request.format = arguments.text("format");
@@ -287,7 +283,9 @@ Verb evaluate_verb() {
   usage.arguments = "MODEL [options]";
   usage.details =
       "Latency is the median over single images on one thread. A data set without test images is\n"
-      "measured on the images held out from training, and the output says so. --check ends with\n"
+      "measured on the images held out from training (all, if it is not the one trained on), and "
+      "the\n"
+      "output says so. --check ends with\n"
       "exit code 1 when a layer differs from the reference by more than 1e-4 of its largest value.";
   usage.example =
       "bellows evaluate runs/digits/model.safetensors --confusion\n"
@@ -303,7 +301,6 @@ Verb evaluate_verb() {
       {"batch", "N", "Images computed together for the accuracy (default 128)"},
       {"threads", "N", "Threads for the accuracy (default: one for each core)"},
       {"confusion", "", "Print which class was taken for which"},
-      {"latency", "", "Measure the latency (the default)"},
       {"no-latency", "", "Do not measure the latency"},
       {"check", "", "Compare oneDNN with the reference, layer by layer, on 4 images"},
       {"json", "", "Print one JSON object"},

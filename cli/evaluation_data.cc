@@ -16,9 +16,8 @@ namespace {
 
 DataConfig recorded_config(const ModelInfo& info) {
   DataConfig config;
-  for (const auto& [key, value] : info.extra) {
-    if (key != "data") continue;
-    const ConfigValue table = read_json(value, "the model's value 'data'");
+  if (const std::string* value = info.find_extra("data")) {
+    const ConfigValue table = read_json(*value, "the model's value 'data'");
     FieldReader reader(table, "data");
     config.visit_fields(reader);
     reader.finish();
@@ -31,12 +30,11 @@ std::string digits_name() {
   return make_digits({.train_images = 1, .test_images = 1, .threads = 1}, 0).name();
 }
 
-EvaluationData training_part(const DataConfig& config, const std::string& folder, bool held_out) {
+EvaluationData training_part(const DataConfig& config, TrainingData data, bool held_out) {
   if (held_out && config.validation <= 0) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the model was trained without held-out images; measure on another --split");
   }
-  TrainingData data = load_training_data(config, folder);
   const std::string share = percent_text(config.validation);
   if (held_out) {
     const std::string how = data.validation.neighbours_related()
@@ -47,6 +45,12 @@ EvaluationData training_part(const DataConfig& config, const std::string& folder
   return {std::move(data.training), config.validation > 0
                                         ? "training images without the " + share + " held out"
                                         : "training images"};
+}
+
+// A model that does not say what it was trained on may have been trained on these.
+bool was_trained_on(const ModelInfo& info, const Dataset& images) {
+  const std::string* hashes = info.find_extra(kTrainingImagesSha256);
+  return hashes == nullptr || hashes->find(images.sha256()) != std::string::npos;
 }
 
 }  // namespace
@@ -82,16 +86,23 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
   const std::string folder = request.data.value_or("");
   const DatasetFormat format =
       config.format == "auto" ? detect_format(folder) : parse_format_name(config.format);
-  if (request.split != "test") return training_part(config, folder, request.split == "validation");
+  if (request.split != "test") {
+    return training_part(config, load_training_data(config, folder), request.split == "validation");
+  }
   try {
     return {load_dataset(format, folder, Split::kTest, loading_options(config)), "test images"};
   } catch (const Error& error) {
     const bool may_lack = format == DatasetFormat::kSvhn || format == DatasetFormat::kFolder;
     if (error.code() != ErrorCode::kNotFound || !may_lack) throw;
   }
-  EvaluationData data = training_part(config, folder, true);
-  data.part += ", because there are no test images";
-  return data;
+  const TrainingData data = load_training_data(config, folder);
+  if (!was_trained_on(info, data.training)) {
+    return {load_dataset(format, folder, Split::kTrain, loading_options(config)),
+            "all of them: the model was trained on others"};
+  }
+  EvaluationData part = training_part(config, data, true);
+  part.part += ", because there are no test images";
+  return part;
 }
 
 }  // namespace bellows::cli

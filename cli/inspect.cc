@@ -46,14 +46,18 @@ Subject load_subject(const std::string& path) {
     }
     // The implementations do not depend on the values of the weights.
     const WeightSet weights(network, network.groups());
-    subject.state = std::make_shared<internal::ModelState>(network.first_groups(network.groups()),
-                                                           ModelInfo{}, weights);
+    subject.state = internal::with_every_failure_an_error(path, "free some", [&] {
+      return std::make_shared<internal::ModelState>(network.first_groups(network.groups()),
+                                                    ModelInfo{}, weights);
+    });
     return subject;
   }
   ModelFile file = load_model(path);
   subject.facts = std::move(file.facts);
-  subject.state = std::make_shared<internal::ModelState>(std::move(file.network),
-                                                         std::move(file.info), file.weights);
+  subject.state = internal::with_every_failure_an_error(path, "free some", [&] {
+    return std::make_shared<internal::ModelState>(std::move(file.network), std::move(file.info),
+                                                  file.weights);
+  });
   return subject;
 }
 

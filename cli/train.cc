@@ -206,7 +206,8 @@ std::string resume_command(const Arguments& arguments) {
   for (const std::string& word : arguments.command()) {
     if (word != "--overwrite" && word != "--resume") words.push_back(word);
   }
-  words.emplace_back("--resume");
+  // What follows "--" is no option.
+  words.insert(std::ranges::find(words, "--"), "--resume");
   return shell_line(words);
 }
 
@@ -235,9 +236,9 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
 }
 
 int run_train(const Arguments& arguments, Console& console) {
-  const auto folder = arguments.text("out");
-  if (!folder || folder->empty()) {
-    throw UsageError("missing --out DIR, the folder for the model; see bellows train --help");
+  const auto out = arguments.text("out");
+  if (out && out->empty()) {
+    throw UsageError("--out: an empty name is no folder; leave it out for runs/NAME");
   }
   if (arguments.has("resume") && arguments.has("overwrite")) {
     throw UsageError("--resume goes on with a run and --overwrite begins anew; give one of them");
@@ -262,7 +263,7 @@ int run_train(const Arguments& arguments, Console& console) {
   }
 
   TrainerOptions options;
-  options.folder = *folder;
+  options.folder = out.value_or("runs/" + config.name);
   if (const auto base = arguments.text("extend")) options.extend = *base;
   options.resume = arguments.has("resume");
   options.overwrite = arguments.has("overwrite");
@@ -292,11 +293,13 @@ Verb train_verb() {
   Usage usage;
   usage.verb = "train";
   usage.summary = "Train a network group by group";
-  usage.arguments = "CONFIG.toml --out DIR [options]";
+  usage.arguments = "CONFIG.toml [options]";
   usage.details =
-      "Writes DIR/model.safetensors, after each group anew, and DIR/log.jsonl. Ctrl-C saves a\n"
-      "checkpoint, says how to go on, and ends with exit code 1; a second one ends at once.\n"
-      "--overwrite leaves the former model in its place until the first new group replaces it.";
+      "Writes model.safetensors, after each group anew, and log.jsonl into the folder given with\n"
+      "--out. Ctrl-C saves a checkpoint, says how to go on, and ends with exit code 1; a second "
+      "one\n"
+      "ends at once. --overwrite leaves the former model in its place until the first new group\n"
+      "replaces it.";
   usage.example =
       "bellows train configs/digits/lenet.toml --out runs/digits\n"
       "bellows train configs/mnist/lenet.toml --data DATA/mnist --out runs/mnist";
@@ -304,7 +307,8 @@ Verb train_verb() {
   usage.wanted = "the configuration file (CONFIG.toml)";
   usage.options = {
       {"data", "DIR", "Folder of the images; not needed for the built-in digits"},
-      {"out", "DIR", "Folder for model, log and checkpoint"},
+      {"out", "DIR",
+       "Folder for model, log and checkpoint (default: runs/NAME, the name configured)"},
       {"resume", "", "Go on from the checkpoint in the folder"},
       {"overwrite", "", "Begin anew in a folder that holds a run"},
       {"extend", "MODEL", "Keep the groups of this model and train those that follow"},

@@ -391,6 +391,11 @@ WeightSet read_weights(const InputFile& file, std::uint64_t offset, const Networ
 
 }  // namespace
 
+const std::string* ModelInfo::find_extra(std::string_view key) const {
+  const auto found = std::ranges::find(extra, key, &std::pair<std::string, std::string>::first);
+  return found == extra.end() ? nullptr : &found->second;
+}
+
 void ModelInfo::visit_fields(FieldVisitor& visitor) {
   // Sessions normalise in f32.
   constexpr double kLargest = std::numeric_limits<float>::max();

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct ModelInfo {
   std::vector<double> test_accuracy;
 
   std::vector<std::pair<std::string, std::string>> extra;  ///< anything else, kept in order
+
+  /// The value of `key` in `extra`, or nullptr. Valid until `extra` changes.
+  [[nodiscard]] const std::string* find_extra(std::string_view key) const;
 
   void visit_fields(FieldVisitor& visitor);
   bool operator==(const ModelInfo&) const = default;

@@ -1,9 +1,7 @@
-#include <unistd.h>
+#include <bellows/bellows.h>
 
 #include <algorithm>
 #include <utility>
-
-#include <bellows/bellows.h>
 
 #include "engine/bound_plan_onednn.h"
 #include "engine/model_state.h"
@@ -12,32 +10,12 @@
 
 namespace bellows {
 namespace internal {
-namespace {
-
-// The plan of a session, refused when the machine could never hold its activations: the system
-// promises such memory freely and ends the program that uses it.
-std::shared_ptr<const Plan> plan_that_fits(ModelState& model, const SessionOptions& options) {
-  std::shared_ptr<const Plan> plan = model.plan(options.max_batch, options.threads);
-  const auto logits = static_cast<std::size_t>(model.network.groups() + 1) *
-                      static_cast<std::size_t>(model.network.classes()) *
-                      static_cast<std::size_t>(options.max_batch);
-  const std::size_t needed = plan->table.allocated_bytes() + logits * sizeof(float);
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = ::sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page_bytes > 0 &&
-      needed / static_cast<std::size_t>(page_bytes) >= static_cast<std::size_t>(pages)) {
-    throw Error(ErrorCode::kUnsupported,
-                "not enough memory for " + std::to_string(needed >> 20) +
-                    " MiB of activations; use a smaller max_batch or load fewer groups");
-  }
-  return plan;
-}
-
-}  // namespace
 
 struct SessionState {
   SessionState(std::shared_ptr<ModelState> of, SessionOptions wanted)
-      : model(std::move(of)), options(wanted), bound(plan_that_fits(*model, options)) {
+      : model(std::move(of)),
+        options(wanted),
+        bound(model->plan(options.max_batch, options.threads)) {
     const auto& network = model->network;
     const auto values =
         static_cast<std::size_t>(network.classes()) * static_cast<std::size_t>(options.max_batch);

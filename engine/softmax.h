@@ -1,3 +1,4 @@
+// Probabilities from logits.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +7,8 @@
 
 namespace bellows {
 
-/// probabilities[i] = exp(logits[i]) / sum of exp(logits), computed without overflow.
+/// probabilities[i] = exp(logits[i]) / sum of exp(logits), computed without overflow; all NaN when
+/// a logit is. Both arrays have `classes` values, at least one; they may be the same array.
 inline void softmax(const float* logits, std::size_t classes, float* probabilities) {
   const float largest = *std::max_element(logits, logits + classes);
   float sum = 0;

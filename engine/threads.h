@@ -1,9 +1,12 @@
-// OpenMP's number of threads belongs to the calling thread; this borrows it.
+// Threads to compute with. OpenMP's number of them belongs to the calling thread; this borrows it.
 #pragma once
 
 #include <omp.h>
 
 namespace bellows {
+
+/// Cores that this process may use.
+inline int available_cores() { return omp_get_num_procs(); }
 
 /// Sets the number of OpenMP threads that the calling thread uses, until destroyed.
 class ThreadCount {

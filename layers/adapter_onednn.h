@@ -1,4 +1,5 @@
-// The one place that knows which generation of oneDNN is in use (2.6+ or 3.x): makes primitives.
+// The one place of the product that knows which generation of oneDNN is in use (2.6+ or 3.x): makes
+// primitives. (bench/ has networks of its own to compare with, which must not share this code.)
 // Every primitive takes its scratchpad from the caller, so that running one allocates nothing.
 #pragma once
 

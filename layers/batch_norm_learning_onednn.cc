@@ -87,11 +87,7 @@ void emit_backward(const BatchNorm& layer, LearningEmitter& emitter) {
           {DNNL_ARG_WORKSPACE, emitter.keep(kRectified, group, primitive.workspace)});
     }
     emitter.add(primitive, std::move(arguments));
-    DensePiece vector;
-    vector.row_columns = 1;
-    vector.padded_columns = 1;
-    vector.row_positions = positions;
-    vector.column_positions = {0};
+    const DensePiece vector = vector_piece(positions);
     emitter.store_gradient(group, ParameterRole::kScale, diff_scale, vector);
     emitter.store_gradient(group, ParameterRole::kShift, diff_shift, vector);
   }

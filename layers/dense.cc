@@ -1,6 +1,7 @@
 #include "layers/dense.h"
 
 #include <cstddef>
+#include <utility>
 
 namespace bellows {
 namespace {
@@ -34,6 +35,15 @@ bool DensePiece::is_identity(int padded_rows) const {
   return column_begin == 0 && static_cast<int>(column_positions.size()) == row_columns &&
          row_columns == padded_columns && static_cast<int>(row_positions.size()) == padded_rows &&
          counts_up(row_positions) && counts_up(column_positions);
+}
+
+DensePiece vector_piece(std::vector<int> positions) {
+  DensePiece piece;
+  piece.row_columns = 1;
+  piece.padded_columns = 1;
+  piece.row_positions = std::move(positions);
+  piece.column_positions = {0};
+  return piece;
 }
 
 void pack_dense(const DensePiece& piece, const float* plain, const float* row_scale,

@@ -21,6 +21,9 @@ struct DensePiece {
   [[nodiscard]] bool is_identity(int padded_rows) const;
 };
 
+/// A vector (bias, scale, shift) as a piece: a column of one-column rows.
+[[nodiscard]] DensePiece vector_piece(std::vector<int> positions);
+
 /// Writes the piece into `padded`, leaving every other element as it is. Row r is multiplied by
 /// `row_scale[r]` unless `row_scale` is null.
 void pack_dense(const DensePiece& piece, const float* plain, const float* row_scale, float* padded);

@@ -48,12 +48,7 @@ void emit_weight_gradient(const DenseGeometry& geometry, GroupRange reads, int g
   emitter.add(primitive, std::move(arguments));
   emitter.store_gradient(group, ParameterRole::kWeight, weight, piece);
   if (geometry.has_bias) {
-    DensePiece vector;
-    vector.row_columns = 1;
-    vector.padded_columns = 1;
-    vector.row_positions = piece.row_positions;
-    vector.column_positions = {0};
-    emitter.store_gradient(group, ParameterRole::kBias, bias, vector);
+    emitter.store_gradient(group, ParameterRole::kBias, bias, vector_piece(piece.row_positions));
   }
 }
 

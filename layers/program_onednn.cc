@@ -1,6 +1,7 @@
 #include "layers/program_onednn.h"
 
 #include <bellows/error.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,6 +16,14 @@ constexpr std::size_t kAlignment = 4096;
 
 std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// The system promises freely what the machine can never hold, and ends the program that uses it.
+bool exceeds_machine(std::size_t bytes) {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  return pages > 0 && page_bytes > 0 &&
+         bytes / static_cast<std::size_t>(page_bytes) >= static_cast<std::size_t>(pages);
 }
 
 }  // namespace
@@ -45,11 +54,14 @@ std::size_t BufferTable::allocated_bytes() const {
 void BufferMemory::Release::operator()(std::byte* block) const { std::free(block); }
 
 BufferMemory::BufferMemory(const BufferTable& table) : bytes_(table.allocated_bytes()) {
-  block_.reset(
-      static_cast<std::byte*>(std::aligned_alloc(kAlignment, std::max(bytes_, kAlignment))));
+  if (!exceeds_machine(bytes_)) {
+    block_.reset(
+        static_cast<std::byte*>(std::aligned_alloc(kAlignment, std::max(bytes_, kAlignment))));
+  }
   if (block_ == nullptr) {
-    throw Error(ErrorCode::kUnsupported, "not enough memory for " + std::to_string(bytes_) +
-                                             " bytes of activations; use a smaller batch");
+    throw Error(ErrorCode::kUnsupported,
+                "not enough memory for " + std::to_string(bytes_ >> 20) +
+                    " MiB of activations; use a smaller max_batch or batch size");
   }
   // Zeroed because padded channels are read as zeros and nobody writes them.
   std::memset(block_.get(), 0, bytes_);

@@ -35,6 +35,7 @@ extern "C" int fsync(int descriptor) {
 namespace bellows {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string content(const std::filesystem::path& path) {
@@ -124,6 +125,12 @@ TEST_F(AtomicFileTest, VanishesWithoutACommit) {
   }
   EXPECT_EQ(content(folder_ / "file"), "old");
   EXPECT_EQ(files(), 1U);
+}
+
+TEST(AtomicFile, NamesAFolderThatNobodyMayWriteTo) {
+  // Not even root may make files there.
+  EXPECT_THAT(error_of([] { AtomicFile file("/sys/model"); }),
+              AllOf(HasSubstr("/sys/model"), HasSubstr("choose a folder that you may write to")));
 }
 
 TEST_F(AtomicFileTest, LetsTheLastOfTwoWritersWin) {

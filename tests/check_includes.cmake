@@ -87,7 +87,7 @@ function(check_library_source path folder text)
     "nlohmann-json belongs in engine/, training/ and cli/")
   confine(${path} "${text}" "[<\"](archive(_entry)?|matio)\\.h[>\"]" "training/"
     "libarchive and matio belong in training/")
-  confine(${path} "${text}" "[<\"](curl/[a-z]+|zlib)\.h[>\"]" "training/"
+  confine(${path} "${text}" "[<\"](curl/[a-z]+|zlib)\\.h[>\"]" "training/"
     "libcurl and zlib belong in training/")
   confine(${path} "${text}" "[<\"](libpng[0-9]*/)?png\\.h[>\"]" "training/|cli/"
     "libpng belongs in training/ and cli/")

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <csignal>
+#include <map>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -13,6 +14,7 @@
 
 #include "cli/command.h"
 #include "tests/data_fixtures.h"
+#include "tests/web_server.h"
 #include "training/checkpoint.h"
 #include "training/data/dataset.h"
 #include "training/data/digits.h"
@@ -212,7 +214,7 @@ TEST_F(Command, TrainTellsMachinesTheSameInJsonLines) {
 
 TEST_F(Command, TrainNamesWhatIsWrongWithItsArguments) {
   const std::string run = config(digits());
-  expect_refused(bellows("train " + run), 2, {"bellows train", "--out DIR"});
+  expect_refused(bellows("train " + run + " --out="), 2, {"bellows train", "--out"});
   expect_refused(bellows("train " + run + " --out x --resume --overwrite"), 2, {"--resume"});
   expect_refused(bellows("train " + run + " --out x --epochs 1,2,3"), 2, {"training.epochs"});
   expect_refused(bellows("train " + run + " --out x --threads 0"), 2, {"--threads", "'0'"});
@@ -291,6 +293,36 @@ TEST_F(Command, TrainSavesItsCheckpointAlsoWhenNobodyReadsItsOutputAnyMore) {
   EXPECT_GT(load_checkpoint(out + "/checkpoint").state.updates, 0);
 }
 
+// Works in another folder while it lives.
+class WorkingFolder {
+ public:
+  explicit WorkingFolder(const std::filesystem::path& folder) {
+    std::filesystem::current_path(folder);
+  }
+  ~WorkingFolder() { std::filesystem::current_path(before_); }
+  WorkingFolder(const WorkingFolder&) = delete;
+  WorkingFolder& operator=(const WorkingFolder&) = delete;
+
+ private:
+  std::filesystem::path before_ = std::filesystem::current_path();
+};
+
+TEST_F(Command, TrainWritesToRunsAndTheConfiguredNameUnlessToldWhere) {
+  const std::string run = config(digits());
+  const WorkingFolder here(folder_);
+  const Result result = bellows("train " + run);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("The model is runs/tiny/model.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(path("runs/tiny/model.safetensors")));
+  expect_refused(bellows("train " + run), 1, {"runs/tiny", "--overwrite"});
+}
+
+TEST_F(Command, TrainSaysBeforeItsWorkThatItMayNotWriteWhereItShould) {
+  const Result result = bellows("train " + config(digits()) + " --out /sys/bellows");
+  expect_refused(result, 1, {"/sys/bellows"});
+  EXPECT_THAT(result.out, Not(HasSubstr("epoch")));
+}
+
 TEST_F(Command, TrainResumesNothingWhereNoRunHasBegun) {
   expect_refused(bellows("train " + config(digits()) + " --out " + path("mistyped") + " --resume"),
                  1, {path("mistyped"), "no run to resume"});
@@ -306,17 +338,28 @@ TEST_F(Command, TrainSaysWhenThereAreNoTestImages) {
   EXPECT_THAT(json_lines(json.out).at(0).at("without_test").get<std::string>(), HasSubstr(images));
 }
 
-TEST_F(Command, TrainStoppedByCtrlCTellsHowToGoOnAndEndsWithTheSameModel) {
-  const Bytes whole = read_file(trained());
+// Interrupts the training of group 2; returns the command that is to go on.
+std::string stopped(const std::vector<std::string>& arguments) {
   std::signal(SIGINT, SIG_DFL);
   InterruptingBuffer buffer("group 2/2, epoch 1/2");
   std::ostream out(&buffer);
   std::ostringstream err;
-  const int code = run_command({"train", path("run.toml"), "--overwrite", "--out", path("stopped")},
-                               out, err, "my/bellows");
-  EXPECT_EQ(code, 1);
+  EXPECT_EQ(run_command(arguments, out, err, "my/bellows"), 1);
   EXPECT_THAT(err.str(), HasSubstr("checkpoint is saved"));
-  const std::string command = lines_of(buffer.str()).back();
+  return lines_of(buffer.str()).back();
+}
+
+TEST_F(Command, TrainToldToEndItsOptionsResumesAllTheSame) {
+  const std::string command = stopped({"train", "--out", path("stopped"), "--", config(digits())});
+  EXPECT_EQ(command,
+            "  my/bellows train --out " + path("stopped") + " --resume -- " + path("run.toml"));
+  EXPECT_EQ(bellows(command.substr(command.find("train"))).code, 0);
+}
+
+TEST_F(Command, TrainStoppedByCtrlCTellsHowToGoOnAndEndsWithTheSameModel) {
+  const Bytes whole = read_file(trained());
+  const std::string command =
+      stopped({"train", path("run.toml"), "--overwrite", "--out", path("stopped")});
   EXPECT_EQ(command,
             "  my/bellows train " + path("run.toml") + " --out " + path("stopped") + " --resume");
   const Result resumed = bellows(command.substr(command.find("train")));
@@ -386,6 +429,26 @@ TEST_F(Command, EvaluateTakesTheHeldOutImagesWhereThereAreNoTestImagesAndSaysSo)
   EXPECT_THAT(result.out, HasSubstr("held out"));
   EXPECT_THAT(result.out, HasSubstr("because there are no test images"));
   expect_refused(bellows("evaluate " + model), 2, {"--data DIR"});
+}
+
+TEST_F(Command, EvaluateTakesAllImagesOfAFolderThatTheModelWasNotTrainedOn) {
+  const std::string seen = png_folder();
+  const std::string fresh = path("fresh");
+  std::filesystem::copy(seen, fresh, std::filesystem::copy_options::recursive);
+  const std::filesystem::path extra = *std::filesystem::directory_iterator(fresh);
+  std::filesystem::copy_file(*std::filesystem::directory_iterator(extra), extra / "one_more.png");
+  ASSERT_EQ(bellows("train " + config("") + " --data " + seen + " --out " + path("run")).code, 0);
+  const auto images_of = [&](const std::string& folder) {
+    const Result result = bellows("evaluate " + path("run/model.safetensors") +
+                                  " --no-latency --json --data " + folder);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return Json::parse(result.out).at("images").get<int>();
+  };
+  const int all = static_cast<int>(
+      std::ranges::count_if(std::filesystem::recursive_directory_iterator(fresh),
+                            [](const auto& entry) { return entry.path().extension() == ".png"; }));
+  EXPECT_EQ(images_of(fresh), all);
+  EXPECT_LT(images_of(seen), all / 2);
 }
 
 TEST_F(Command, EvaluateNamesWhatIsWrongWithItsArguments) {
@@ -591,6 +654,26 @@ TEST_F(Command, DataSheetDrawsOneRowForEachClass) {
   expect_refused(bellows("data sheet --format mnist --out x.png"), 2, {"DIR"});
   expect_refused(bellows("data sheet --out " + path("none/sheet.png")), 1,
                  {path("none/sheet.png")});
+}
+
+TEST_F(Command, DataDownloadFetchesWhatIsMissingAndSaysWhat) {
+  const auto root = real_data();
+  if (!root) BELLOWS_SKIP_WITHOUT_DATA();
+  ::setenv("no_proxy", "127.0.0.1", 1);
+  std::map<std::string, Bytes> files;
+  for (const auto& entry : std::filesystem::directory_iterator(*root / "mnist")) {
+    files[entry.path().filename()] = read_file(entry.path());
+  }
+  const WebServer server(files);
+  const std::string command = "data download mnist " + path("mnist") + " --from " + server.url();
+  const Result first = bellows(command);
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("fetched t10k-images-idx3-ubyte.gz\n"));
+  EXPECT_THAT(first.out, HasSubstr("all 4 files are there"));
+  std::filesystem::remove(path("mnist/t10k-labels-idx1-ubyte.gz"));
+  const Json second = Json::parse(bellows(command + " --json").out);
+  EXPECT_EQ(second.at("fetched"), Json::array({"t10k-labels-idx1-ubyte.gz"}));
+  EXPECT_EQ(second.at("kept"), 3);
 }
 
 TEST_F(Command, DataDownloadNamesWhatItCannotFetch) {

@@ -11,24 +11,13 @@
 #include <vector>
 
 #include "layers/layer.h"
+#include "tests/shipped_runs.h"
 #include "training/run_config.h"
 
 namespace bellows {
 namespace {
 
 const std::filesystem::path kFolder = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
-
-// Files that describe runs; what is in configs/devices describes machines.
-std::vector<std::filesystem::path> shipped_runs() {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(kFolder)) {
-    if (entry.path().extension() == ".toml" && entry.path().parent_path().filename() != "devices") {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 std::string text_of(const std::filesystem::path& path) {
   std::ostringstream text;

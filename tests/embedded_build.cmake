@@ -38,4 +38,5 @@ if(EXISTS "${source}/examples/embed/CMakeLists.txt")
   run(${CMAKE_COMMAND} -G Ninja -S examples/embed -B "${SCRATCH}/example"
     "-DCMAKE_PREFIX_PATH=${SCRATCH}/installed")
   run(${CMAKE_COMMAND} --build "${SCRATCH}/example")
+  run("${SCRATCH}/example/embed" tests/golden/tiny.safetensors)
 endif()

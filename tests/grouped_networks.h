@@ -85,7 +85,7 @@ struct NamedNetwork {
   Network network;
 };
 
-/// Layers, head left out, that show one kind in one of its forms; the input is [2, 9, 8].
+/// Layers, head left out, that show one kind in one of its forms; the input is [C, 9, 8].
 struct PropertyLayers {
   const char* name;
   LayerKind kind;
@@ -211,15 +211,17 @@ inline std::vector<PropertyLayers> property_layers() {
 }
 
 /// Every network of `property_layers` in both connectivities with both heads: three groups, five
-/// classes. Throws std::logic_error when a kind of layer is in none of them.
+/// classes, and in turn 1, 2 and 3 input channels, since grey and RGB images are laid out otherwise
+/// than the rest. Throws std::logic_error when a kind of layer is in none of them.
 inline std::vector<NamedNetwork> property_networks() {
   std::vector<NamedNetwork> networks;
   for (const PropertyLayers& layers : property_layers()) {
     for (const char* connectivity : {"triangular", "grouped"}) {
       for (const char* head : {"additive", "per_width"}) {
-        networks.push_back(
-            {std::string(layers.name) + "_" + connectivity + "_" + head,
-             Network::read(config::network({2, 9, 8}, 5, 3, connectivity, head, layers.layers))});
+        const int channels = 1 + static_cast<int>(networks.size() % 3);
+        networks.push_back({std::string(layers.name) + "_" + connectivity + "_" + head,
+                            Network::read(config::network({channels, 9, 8}, 5, 3, connectivity,
+                                                          head, layers.layers))});
       }
     }
   }

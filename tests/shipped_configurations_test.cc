@@ -10,6 +10,7 @@
 
 #include "engine/plan.h"
 #include "engine/threads.h"
+#include "tests/shipped_runs.h"
 #include "training/learning_plan_onednn.h"
 #include "training/run_config.h"
 
@@ -17,18 +18,6 @@ namespace bellows {
 namespace {
 
 using ::testing::IsEmpty;
-
-std::vector<std::filesystem::path> shipped_runs() {
-  std::vector<std::filesystem::path> files;
-  const auto folder = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.path().extension() == ".toml" && entry.path().parent_path().filename() != "devices") {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 std::string name_of(const ::testing::TestParamInfo<std::filesystem::path>& info) {
   std::string name =

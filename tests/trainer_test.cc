@@ -253,6 +253,7 @@ struct Schedule {
   const char* optimiser;
   bool extend;
   int batches;  // of the whole run
+  int threads = 1;
 };
 
 void PrintTo(const Schedule& schedule, std::ostream* out) { *out << schedule.name; }
@@ -261,7 +262,8 @@ class TrainerSchedules : public Trainer, public ::testing::WithParamInterface<Sc
 
 TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
   const Schedule& schedule = GetParam();
-  const RunConfig config = run_config(3, schedule.schedule, schedule.optimiser);
+  RunConfig config = run_config(3, schedule.schedule, schedule.optimiser);
+  config.training.threads = schedule.threads;
   TrainerOptions whole = options("whole");
   TrainerOptions stopped = options("stopped");
   if (schedule.extend) {
@@ -287,7 +289,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Schedule{"JointSgd", "joint", "sgd", false, 8},
                       Schedule{"JointAdamw", "joint", "adamw", false, 8},
                       Schedule{"ExtendSgd", "incremental", "sgd", true, 16},
-                      Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8}),
+                      Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
+                      Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST_F(Trainer, CutShortAtAnyEventItCanBeResumedToTheSameFileBitForBit) {

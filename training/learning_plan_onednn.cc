@@ -330,15 +330,6 @@ class Learner final : public LearningEmitter {
     return place;
   }
 
-  static DensePiece vector_piece(const std::vector<int>& positions) {
-    DensePiece piece;
-    piece.row_columns = 1;
-    piece.padded_columns = 1;
-    piece.row_positions = positions;
-    piece.column_positions = {0};
-    return piece;
-  }
-
   // Emits what brings plain parameters of this node into `desc`: straight where nothing is padded,
   // else through a padded copy.
   View pack(int group, const Desc& desc, const std::vector<StackedPiece>& pieces,

@@ -45,7 +45,7 @@ class LearningPlan {
   /// Error(kInvalidArgument) for a label out of range.
   const std::vector<WidthLoss>& forward(const float* images, const std::int32_t* labels,
                                         std::uint64_t step);
-  /// Gradients of the last forward pass.
+  /// Gradients of the last forward pass. Once for each: it works in place on what forward left.
   void backward();
 
   /// Factors of a dropout layer in the last forward pass, [N, C, H, W] of one trainable group.

@@ -213,9 +213,8 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
                          "each; a single one when joint",
                  .minimum = 1,
                  .maximum = 100000});
-  visitor.field(
-      "batch_size", batch_size,
-      {.help = "images to an update, over all processes", .minimum = 1, .maximum = 65536});
+  visitor.field("batch_size", batch_size,
+                {.help = "images to an update", .minimum = 1, .maximum = 65536});
   visitor.field("seed", seed,
                 {.help = "of initial weights, order, augmentation and dropout", .minimum = 0});
   visitor.field("threads", threads,

@@ -1,7 +1,6 @@
 #include "training/trainer.h"
 
 #include <bellows/error.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +13,7 @@
 #include "engine/model_file.h"
 #include "engine/model_state.h"
 #include "engine/sha256.h"
+#include "engine/threads.h"
 #include "training/checkpoint.h"
 #include "training/data/archive_reader.h"
 #include "training/data/loader.h"
@@ -87,16 +87,6 @@ std::string difference(const ConfigValue& before, const ConfigValue& now, const 
     }
   }
   return "key '" + key + "' was " + before.to_json() + ", now it is " + now.to_json();
-}
-
-std::string fingerprint(const Dataset& data) {
-  Sha256 digest;
-  for (const std::string& name : data.class_names()) digest.update(name + '\n');
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    digest.update(data.image(i));
-    digest.update(std::to_string(data.label(i)) + '\n');
-  }
-  return data.name() + ", " + std::to_string(data.size()) + " images, " + digest.hex();
 }
 
 // Append-only JSON lines. It must be possible to open; after that a run without its log is still a
@@ -175,7 +165,7 @@ class Run {
       TrainingObserver& observer)
       : config_(config), data_(data), options_(options), observer_(observer) {
     const int wanted = config.training.threads;
-    threads_ = wanted > 0 ? wanted : omp_get_num_procs();
+    threads_ = wanted > 0 ? wanted : available_cores();
     check_data();
     open_folder();
     load_base();
@@ -219,8 +209,9 @@ class Run {
   TrainingObserver& observer_;
   int threads_ = 1;
   int base_groups_ = 0;
-  std::string base_epochs_;  // how long the base was trained, in words
-  std::string base_hashes_;  // SHA-256 of each of its groups
+  std::string base_epochs_;    // how long the base was trained, in words
+  std::string base_hashes_;    // SHA-256 of each of its groups
+  std::string images_hashes_;  // SHA-256 of the training images, those of the base first
   std::optional<Checkpoint> checkpoint_;
   std::optional<Log> log_;
   bool log_is_whole_ = true;
@@ -315,6 +306,9 @@ void Run::load_base() {
   }
   state_.base = digest.hex();
   base_epochs_ = base.info.epochs;
+  if (const std::string* hashes = base.info.find_extra(kTrainingImagesSha256)) {
+    images_hashes_ = *hashes;
+  }
   weights_ = std::move(base.weights);
   // The frozen groups have learned with this normalisation, or without one; new ones must live with
   // it.
@@ -330,7 +324,12 @@ void Run::load_base() {
 
 void Run::prepare_state() {
   state_.config = identity(config_);
-  state_.data = fingerprint(data_.training);
+  const std::string hash = data_.training.sha256();
+  state_.data =
+      data_.training.name() + ", " + std::to_string(data_.training.size()) + " images, " + hash;
+  if (images_hashes_.find(hash) == std::string::npos) {
+    images_hashes_ += (images_hashes_.empty() ? "" : ", ") + hash;
+  }
   state_.threads = threads_;
   if (!options_.extend) {
     normalisation_ = compute_normalisation(data_.training);
@@ -439,6 +438,7 @@ ModelInfo Run::info(int groups) const {
     info.validation_accuracy = validation_;
   info.extra.emplace_back("configuration", config_.name);
   info.extra.emplace_back("training_images", std::to_string(data_.training.size()));
+  info.extra.emplace_back(kTrainingImagesSha256, images_hashes_);
   if (options_.extend) info.extra.emplace_back("base_sha256", base_hashes_);
   // So that the same images can be found again: how the generator drew, what was held out.
   ConfigValue data = *config_.write().find("data");

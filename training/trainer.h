@@ -22,6 +22,11 @@
 
 namespace bellows {
 
+/// Key of ModelInfo::extra: Dataset::sha256 of the images that a model was trained on; several,
+/// with
+/// ", " between, where it was extended with others.
+inline constexpr const char* kTrainingImagesSha256 = "training_images_sha256";
+
 /// The images of a run.
 struct TrainingData {
   Dataset training;             ///< without the held-out ones

@@ -129,6 +129,16 @@ std::span<const std::uint8_t> Dataset::image(std::size_t index) const {
   return {pixels_->data() + position * elements, elements};
 }
 
+std::string Dataset::sha256() const {
+  Sha256 digest;
+  for (const std::string& name : class_names_) digest.update(name + '\n');
+  for (std::size_t i = 0; i < size(); ++i) {
+    digest.update(image(i));
+    digest.update(std::to_string(label(i)) + '\n');
+  }
+  return digest.hex();
+}
+
 std::vector<std::size_t> Dataset::count_per_class() const {
   std::vector<std::size_t> counts(class_names_.size());
   for (const std::int32_t label : labels_) ++counts[static_cast<std::size_t>(label)];

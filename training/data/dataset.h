@@ -66,6 +66,9 @@ class Dataset {
   /// REQUIRES: index < size().
   [[nodiscard]] std::int32_t label(std::size_t index) const { return labels_[index]; }
   [[nodiscard]] std::span<const std::int32_t> labels() const { return labels_; }
+  /// SHA-256, in hexadecimal, over class names, pixels and labels in their order: equal for equal
+  /// images only, whatever they are called and wherever they come from.
+  [[nodiscard]] std::string sha256() const;
   /// Images of each class.
   [[nodiscard]] std::vector<std::size_t> count_per_class() const;
 

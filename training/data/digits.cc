@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/threads.h"
 #include "training/data/dataset.h"
 #include "training/data/random.h"
 
@@ -504,7 +505,7 @@ Dataset make_digits(const DigitsOptions& options, std::uint64_t stream) {
     }
   };
   std::size_t threads = options.threads > 0 ? static_cast<std::size_t>(options.threads)
-                                            : std::max(1U, std::thread::hardware_concurrency());
+                                            : static_cast<std::size_t>(available_cores());
   threads = std::min(threads, (content.labels.size() + kPortion - 1) / kPortion);
   {
     std::vector<std::jthread> helpers;

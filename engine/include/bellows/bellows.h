@@ -40,7 +40,8 @@ struct WidthCost {
 
 /// A trained network. Copying shares it. Thread safe. Keeps what sessions of one image on one
 /// thread share; what those of another batch size or number of threads share is made with the first
-/// of them and goes with the last.
+/// of them and goes with the last, but for weights that such a batch size needs in another order:
+/// these stay.
 class Model {
  public:
   /// Loads and checks a model file; `groups` = 0 loads all, k only the first k (reading only their
@@ -72,7 +73,7 @@ class Model {
 };
 
 struct SessionOptions {
-  int max_batch = 1;  ///< images that one run can take
+  int max_batch = 1;  ///< images that one run can take; fewer take the same time as all
   int threads = 1;    ///< OpenMP threads that a run uses
 };
 
@@ -96,7 +97,8 @@ class Session {
 
   /// Runs widths 1..`width` on `images` ([N, C, H, W], values 0..1; 1 <= N <= max_batch). Throws
   /// Error(kInvalidArgument) for a width out of range or a size that is not N whole images; the
-  /// former results then stay.
+  /// former results then stay. Error(kUnsupported), when oneDNN fails, leaves no result: width() is
+  /// then 0 and the session can be run again.
   void run(std::span<const float> images, int width);
   /// Continues to the next width, computing its group only: afterwards everything is as if `run`
   /// had been called with that width, bit for bit. Throws Error(kInvalidArgument) before the first

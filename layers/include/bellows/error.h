@@ -1,5 +1,5 @@
-// The one exception of Bellows. Library code throws it and nothing else of its own; it ends in two
-// places: the C interface and the command.
+// The one exception of Bellows. Library code throws it and nothing else of its own; it ends in
+// the program around it, such as the command.
 #pragma once
 
 #include <stdexcept>
@@ -7,7 +7,8 @@
 
 namespace bellows {
 
-/// What kind of failure an `Error` reports. The values are part of the C interface; never renumber.
+/// What kind of failure an `Error` reports. The values are for programs
+/// to tell apart; never renumber.
 enum class ErrorCode {
   kInvalidArgument = 1,  ///< a call, option or configuration value that can never work
   kNotFound = 2,         ///< a file, folder, layer or tensor that is not there
