@@ -288,8 +288,8 @@ Verb evaluate_verb() {
       "output says so. --check ends with\n"
       "exit code 1 when a layer differs from the reference by more than 1e-4 of its largest value.";
   usage.example =
-      "bellows evaluate runs/digits/model.safetensors --confusion\n"
-      "bellows evaluate runs/mnist/model.safetensors --data DATA/mnist --widths 1,4 --json";
+      "bellows evaluate runs/digits-lenet/model.safetensors --confusion\n"
+      "bellows evaluate runs/mnist-lenet/model.safetensors --data DATA/mnist --widths 1,4 --json";
   usage.least = usage.most = 1;
   usage.wanted = "the model file (MODEL)";
   usage.options = {

@@ -132,8 +132,8 @@ Verb infer_verb() {
       "IMAGE is a PNG file, a folder of PNG files, or an idx file of images (also .gz or .xz). An\n"
       "image must have the size that the model takes; grey and colour are converted.";
   usage.example =
-      "bellows infer runs/digits/model.safetensors seven.png --threshold 0.95\n"
-      "bellows infer runs/mnist/model.safetensors DATA/mnist/t10k-images-idx3-ubyte.gz --json";
+      "bellows infer runs/digits-lenet/model.safetensors seven.png --threshold 0.95\n"
+      "bellows infer runs/mnist-lenet/model.safetensors t10k-images-idx3-ubyte.gz --json";
   usage.least = 2;
   usage.most = std::numeric_limits<int>::max();
   usage.wanted = "the model file (MODEL) and at least one image (IMAGE)";

@@ -379,7 +379,7 @@ Verb inspect_verb() {
       "A configuration of more than 500 MB of weights is not built: its costs are counted from\n"
       "its shapes.";
   usage.example =
-      "bellows inspect runs/digits/model.safetensors\n"
+      "bellows inspect runs/digits-lenet/model.safetensors\n"
       "bellows inspect configs/cifar10/vgg.toml --layers";
   usage.least = usage.most = 1;
   usage.wanted = "a model file (MODEL) or a configuration (CONFIG.toml)";

@@ -238,7 +238,7 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
 int run_train(const Arguments& arguments, Console& console) {
   const auto out = arguments.text("out");
   if (out && out->empty()) {
-    throw UsageError("--out: an empty name is no folder; leave it out for runs/NAME");
+    throw UsageError("--out: an empty name is no folder; leave it out for the default");
   }
   if (arguments.has("resume") && arguments.has("overwrite")) {
     throw UsageError("--resume goes on with a run and --overwrite begins anew; give one of them");
@@ -295,20 +295,18 @@ Verb train_verb() {
   usage.summary = "Train a network group by group";
   usage.arguments = "CONFIG.toml [options]";
   usage.details =
-      "Writes model.safetensors, after each group anew, and log.jsonl into the folder given with\n"
-      "--out. Ctrl-C saves a checkpoint, says how to go on, and ends with exit code 1; a second "
-      "one\n"
-      "ends at once. --overwrite leaves the former model in its place until the first new group\n"
-      "replaces it.";
+      "Writes model.safetensors, after each group anew, and log.jsonl into one folder. Ctrl-C\n"
+      "saves a checkpoint, says how to go on, and ends with exit code 1; a second ends at once.\n"
+      "--overwrite leaves the former model in its place until the first new group replaces it.";
   usage.example =
-      "bellows train configs/digits/lenet.toml --out runs/digits\n"
-      "bellows train configs/mnist/lenet.toml --data DATA/mnist --out runs/mnist";
+      "bellows train configs/digits/lenet.toml\n"
+      "bellows train configs/mnist/lenet.toml --data DATA/mnist --epochs 6,4,4,4";
   usage.least = usage.most = 1;
   usage.wanted = "the configuration file (CONFIG.toml)";
   usage.options = {
       {"data", "DIR", "Folder of the images; not needed for the built-in digits"},
       {"out", "DIR",
-       "Folder for model, log and checkpoint (default: runs/NAME, the name configured)"},
+       "Folder for model, log and checkpoint (default: runs/ and the configured name)"},
       {"resume", "", "Go on from the checkpoint in the folder"},
       {"overwrite", "", "Begin anew in a folder that holds a run"},
       {"extend", "MODEL", "Keep the groups of this model and train those that follow"},
