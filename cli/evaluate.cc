@@ -285,10 +285,9 @@ Verb evaluate_verb() {
   usage.arguments = "MODEL [options]";
   usage.details =
       "Latency is the median over single images on one thread. A data set without test images is\n"
-      "measured on the images held out from training (all, if it is not the one trained on), and "
-      "the\n"
-      "output says so. --check ends with\n"
-      "exit code 1 when a layer differs from the reference by more than 1e-4 of its largest value.";
+      "measured on the images held out from training, or on all if it is not the one trained on,\n"
+      "and the output says so. --check ends with exit code 1 when a layer differs from the\n"
+      "reference by more than 1e-4 of its largest value.";
   usage.example =
       "bellows evaluate runs/digits-lenet/model.safetensors --confusion\n"
       "bellows evaluate runs/mnist-lenet/model.safetensors --data DATA/mnist --widths 1,4 --json";

@@ -22,9 +22,8 @@
 
 namespace bellows {
 
-/// Key of ModelInfo::extra: Dataset::sha256 of the images that a model was trained on; several,
-/// with
-/// ", " between, where it was extended with others.
+/// Key of ModelInfo::extra: Dataset::sha256 of the images that a model was trained on. Where it was
+/// extended with others there are several, separated by commas.
 inline constexpr const char* kTrainingImagesSha256 = "training_images_sha256";
 
 /// The images of a run.

@@ -7,8 +7,7 @@
 
 namespace bellows {
 
-/// What kind of failure an `Error` reports. The values are for programs
-/// to tell apart; never renumber.
+/// What kind of failure an `Error` reports, for programs to tell apart; never renumber.
 enum class ErrorCode {
   kInvalidArgument = 1,  ///< a call, option or configuration value that can never work
   kNotFound = 2,         ///< a file, folder, layer or tensor that is not there
