@@ -193,6 +193,7 @@ TEST_F(RunConfigFile, RefusesValuesOfWrongTypeOrOutOfRange) {
       {"[training]\nschedule = 'all'\n", "training.schedule"},
       {"[training]\nthreads = -1\n", "training.threads"},
       {"[training]\nlabel_smoothing = 1.0\n", "training.label_smoothing"},
+      {"[training]\nadditive_loss = 'mean'\n", "training.additive_loss"},
       {"[training.optimiser]\nlearning_rate = inf\n", "training.optimiser.learning_rate"},
       {"[training.optimiser]\nlearning_rate = nan\n", "training.optimiser.learning_rate"},
       {"[training.optimiser]\nkind = 'lion'\n", "training.optimiser.kind"},
@@ -249,6 +250,16 @@ TEST_F(RunConfigFile, RefusesAnExpectationThatDoesNotSayHowItWasMeasured) {
               StartsWith(":10: key 'expected.measured'"));
   EXPECT_THAT(refusal_after_network("[expected]\nmeasured = 'x'\n"),
               StartsWith(":11: key 'expected.measured'"));
+}
+
+TEST_F(RunConfigFile, TakesTheLossOfAShareWithAnAdditiveHeadOnly) {
+  const std::string share = "[training]\nadditive_loss = 'share'\n";
+  EXPECT_THAT(refusal_after_network(share),
+              AllOf(StartsWith(":11: key 'training.additive_loss'"), HasSubstr("additive\"")));
+  std::string network = kNetwork;
+  network.replace(network.find("name = \"head\""), 13, "name = \"head\", mode = \"additive\"");
+  EXPECT_TRUE(read(kName + network + share).training.loss_of_share());
+  EXPECT_FALSE(read(kName + network).training.loss_of_share());
 }
 
 TEST_F(RunConfigFile, RefusesANetworkWhoseShapesDoNotFit) {

@@ -35,11 +35,11 @@ using Path = std::filesystem::path;
 constexpr int kClasses = 10;
 
 // Every kind of state a run can have: running statistics, dropout, momentum, augmentation.
-Network network(int groups, int kernel = 5) {
+Network network(int groups, int kernel = 5, const char* head = "per_width") {
   std::vector<int> channels{5, 3, 4};
   channels.resize(static_cast<std::size_t>(groups));
   return Network::read(
-      config::network({1, 28, 28}, kClasses, groups, "triangular", "per_width",
+      config::network({1, 28, 28}, kClasses, groups, "triangular", head,
                       {config::layer("conv", "conv1",
                                      {{"channels", config::integers(channels)},
                                       {"kernel", config::integer(kernel)},
@@ -417,6 +417,18 @@ TEST_F(Trainer, TrainsEveryGroupForItsOwnNumberOfEpochs) {
   EXPECT_EQ(load_model(model("run")).info.epochs, "1, 3, 2");
   train_batch_by_batch(config, options("stopped"), 24);
   EXPECT_EQ(read_file(model("stopped")), read_file(model("run")));
+}
+
+TEST_F(Trainer, TeachesANewGroupByItsShareAloneWhereToldTo) {
+  RunConfig config = run_config(2);
+  config.network = network(2, 5, "additive");
+  trained(config, "sum");
+  config.training.additive_loss = "share";
+  trained(config, "share");
+  const ModelFileFacts sum = load_model(model("sum")).facts;
+  const ModelFileFacts share = load_model(model("share")).facts;
+  EXPECT_EQ(share.groups[0].sha256, sum.groups[0].sha256);
+  EXPECT_NE(share.groups[1].sha256, sum.groups[1].sha256);
 }
 
 TEST_F(Trainer, KeepsCheckpointsAsOftenAsAskedFor) {

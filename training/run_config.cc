@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "layers/head.h"
 #include "layers/layer.h"
 #include "training/toml_reader.h"
 
@@ -121,6 +122,11 @@ void check(const ConfigValue& table, const RunConfig& run) {
          "has " + std::to_string(epochs) + " entries, it needs one for all " +
              std::to_string(groups) + " groups or one for each");
   }
+  const auto& head = static_cast<const Head&>(*run.network.nodes().back().layer);
+  if (run.training.loss_of_share() && head.mode() != HeadMode::kAdditive) {
+    fail(table, "training.additive_loss",
+         "is \"share\", which needs the head's 'mode' to be \"additive\"");
+  }
   const std::size_t accuracies = run.expected.test_accuracy.size();
   if (accuracies != 0 && accuracies != groups) {
     fail(table, "expected.test_accuracy",
@@ -223,6 +229,10 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
                 {.help = "share of the target spread evenly over the classes",
                  .minimum = 0,
                  .maximum = 0.99});
+  visitor.field("additive_loss", additive_loss,
+                {.help = "what a new group of an additive head is taught with: the sum of all "
+                         "logits of its width, or its own share alone",
+                 .choices = {"sum", "share"}});
   visitor.field("gradient_clip", gradient_clip,
                 {.help = "largest norm of all gradients together; 0: no limit", .minimum = 0});
   visitor.field(

@@ -554,6 +554,7 @@ bool Run::train_step(GroupRange range) {
                      .batch = training.batch_size,
                      .threads = threads_,
                      .label_smoothing = training.label_smoothing,
+                     .loss_of_share = training.loss_of_share(),
                      .seed = step_seed});
   BatchLoader loader(data_.training, {.batch_size = training.batch_size,
                                       .seed = step_seed,
