@@ -15,10 +15,10 @@ namespace {
 
 constexpr int kTurns = 150;
 
-void inference(benchmark::State& state, const std::string& name) {
+void inference(benchmark::State& state, NetworkOf network_of, const std::string& name) {
   const OneCore one_core;
   const ThreadCount one_thread(1);
-  const Network network = shipped_network(name);
+  const Network network = network_of(name);
   const int width = static_cast<int>(state.range(0));
   const Model model = random_model(network);
   Session session(model, {.max_batch = 1, .threads = 1});
@@ -46,13 +46,19 @@ void inference(benchmark::State& state, const std::string& name) {
   state.counters["time_per_MAC_vs_dense_blocked"] = (ours / macs) / (blocked_time / dense_macs);
 }
 
-BENCHMARK_CAPTURE(inference, cifar10_vgg, "cifar10/vgg")
+BENCHMARK_CAPTURE(inference, cifar10_vgg, &shipped_network, "cifar10/vgg")
     ->ArgName("width")
     ->DenseRange(1, 4)
     ->UseManualTime()
     ->Iterations(kTurns)
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(inference, mnist_lenet, "mnist/lenet")
+BENCHMARK_CAPTURE(inference, cifar10_vgg_triangular, &triangular_network, "cifar10/vgg")
+    ->ArgName("width")
+    ->DenseRange(1, 4)
+    ->UseManualTime()
+    ->Iterations(kTurns)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(inference, mnist_lenet, &shipped_network, "mnist/lenet")
     ->ArgName("width")
     ->DenseRange(1, 4)
     ->UseManualTime()

@@ -44,6 +44,14 @@ Network shipped_network(const std::string& name) {
   return std::move(read_run_config(folder / (name + ".toml")).network);
 }
 
+Network triangular_network(const std::string& name) {
+  ConfigValue network = shipped_network(name).write();
+  for (auto& [key, value] : std::get<ConfigValue::Table>(network.data())) {
+    if (key == "connectivity") value = ConfigValue(std::string("triangular"));
+  }
+  return Network::read(network);
+}
+
 Network as_one_group(const Network& network) { return Network::read(summed(network.write())); }
 
 WeightSet initial_weights(const Network& network) {

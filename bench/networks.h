@@ -15,6 +15,12 @@ namespace bellows::bench {
 /// The network of a run in configs/, named "cifar10/vgg". Throws Error as reading does.
 Network shipped_network(const std::string& name);
 
+/// The same network with groups that read all narrower ones, whatever its configuration says.
+Network triangular_network(const std::string& name);
+
+/// One of the two above.
+using NetworkOf = Network (*)(const std::string& name);
+
 /// The same network as one group that holds the channels of all groups: a plain network.
 Network as_one_group(const Network& network);
 

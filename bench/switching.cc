@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kTurns = 150;
 
-void refining(benchmark::State& state, const std::string& name) {
+void refining(benchmark::State& state, NetworkOf network_of, const std::string& name) {
   const OneCore one_core;
-  const Network network = shipped_network(name);
+  const Network network = network_of(name);
   const Model model = random_model(network);
   Session session(model, {.max_batch = 1, .threads = 1});
   const std::vector<float> image = random_images(network, 1);
@@ -34,19 +34,23 @@ void refining(benchmark::State& state, const std::string& name) {
   state.counters["change_us"] = (refined - at_once) * 1e6 / (widest - 1);
 }
 
-BENCHMARK_CAPTURE(refining, cifar10_vgg, "cifar10/vgg")
+BENCHMARK_CAPTURE(refining, cifar10_vgg, &shipped_network, "cifar10/vgg")
     ->UseManualTime()
     ->Iterations(kTurns)
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(refining, mnist_lenet, "mnist/lenet")
+BENCHMARK_CAPTURE(refining, cifar10_vgg_triangular, &triangular_network, "cifar10/vgg")
+    ->UseManualTime()
+    ->Iterations(kTurns)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(refining, mnist_lenet, &shipped_network, "mnist/lenet")
     ->UseManualTime()
     ->Iterations(kTurns)
     ->Unit(benchmark::kMicrosecond);
 
 // What a run costs right after one at another width, against one after another of its own.
-void switching(benchmark::State& state, const std::string& name) {
+void switching(benchmark::State& state, NetworkOf network_of, const std::string& name) {
   const OneCore one_core;
-  const Network network = shipped_network(name);
+  const Network network = network_of(name);
   const Model model = random_model(network);
   Session session(model, {.max_batch = 1, .threads = 1});
   const std::vector<float> image = random_images(network, 1);
@@ -66,11 +70,11 @@ void switching(benchmark::State& state, const std::string& name) {
   state.counters["alternating_vs_apart"] = alternating / apart;
 }
 
-BENCHMARK_CAPTURE(switching, cifar10_vgg, "cifar10/vgg")
+BENCHMARK_CAPTURE(switching, cifar10_vgg, &shipped_network, "cifar10/vgg")
     ->UseManualTime()
     ->Iterations(kTurns)
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(switching, mnist_lenet, "mnist/lenet")
+BENCHMARK_CAPTURE(switching, mnist_lenet, &shipped_network, "mnist/lenet")
     ->UseManualTime()
     ->Iterations(kTurns)
     ->Unit(benchmark::kMicrosecond);

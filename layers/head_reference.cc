@@ -12,8 +12,7 @@ void head_reference_forward(const ReferenceNode& node, const GroupedValues& src,
   const auto& head = static_cast<const Head&>(*node.layer);
   for (int group = node.groups.first; group <= node.groups.last; ++group) {
     std::vector<double>& logits = dst[static_cast<std::size_t>(group - 1)];
-    const int alone = node.first_share_alone ? node.groups.first : 1;
-    if (head.mode() == HeadMode::kAdditive && group > alone) {
+    if (head.mode() == HeadMode::kAdditive && group > 1) {
       logits = reference_group(node, node.site.dst, dst, group - 1, "the narrower width's logits");
     }
     reference_dense_forward(node, group, head.groups_read(node.site, group), src, logits);

@@ -26,8 +26,6 @@ struct ReferenceNode {
   /// dropout, and only they receive gradients; other groups are constants.
   GroupRange groups;
   bool learning = false;
-  /// An additive head computes the logits of groups.first without those of the narrower width.
-  bool first_share_alone = false;
   /// Of this layer, every group up to groups.last. Learning moves `kMean` and `kVariance`.
   ReferenceParameters* parameters = nullptr;
   /// Dropout while learning: for each group in `groups` the factors (0 or 1 / (1 - rate)), shaped

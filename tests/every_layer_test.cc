@@ -124,33 +124,18 @@ TEST_P(EveryLayer, GivesTheSameBitsWhenOnlyTheFirstGroupsAreLoaded) {
 TEST_P(EveryLayer, LearnsWithTheGradientsOfTheReference) {
   const std::vector<float> images = random_images(network(), batch(), kSeed);
   const std::vector<int> labels = random_labels(network(), batch(), kSeed);
-  struct Learning {
-    GroupRange range;
-    bool loss_of_share;
-  };
-  for (const auto& [range, loss_of_share] : {Learning{{1, 1}, false},
-                                             {{2, 2}, false},
-                                             {{3, 3}, false},
-                                             {{1, 3}, false},
-                                             {{2, 3}, false},
-                                             {{2, 2}, true},
-                                             {{1, 3}, true},
-                                             {{2, 3}, true}}) {
-    SCOPED_TRACE("groups " + std::to_string(range.first) + " to " + std::to_string(range.last) +
-                 (loss_of_share ? " by their share" : ""));
+  for (const GroupRange range : {GroupRange{1, 1}, {2, 2}, {3, 3}, {1, 3}, {2, 3}}) {
+    SCOPED_TRACE("groups " + std::to_string(range.first) + " to " + std::to_string(range.last));
     WeightSet weights = random_weights(network(), range.last);
     const WeightSet before = random_weights(network(), range.last);
     WeightSet gradients(network(), range.last);
     LearningPlan plan(network(), weights, gradients,
-                      {.trainable = range,
-                       .batch = batch(),
-                       .label_smoothing = 0.1,
-                       .loss_of_share = loss_of_share});
+                      {.trainable = range, .batch = batch(), .label_smoothing = 0.1});
     const std::vector<WidthLoss> losses = plan.forward(images.data(), labels.data(), 5);
     plan.backward();
 
     ReferenceNetwork reference = reference_of(network());
-    ReferenceLearningOptions options{.label_smoothing = 0.1, .loss_of_share = loss_of_share};
+    ReferenceLearningOptions options{.label_smoothing = 0.1};
     for (std::size_t node = 0; node < network().nodes().size(); ++node) {
       if (network().nodes()[node].layer->kind() != LayerKind::kDropout) continue;
       GroupedValues& factors = options.dropout_factors[static_cast<int>(node)];

@@ -193,7 +193,6 @@ TEST_F(RunConfigFile, RefusesValuesOfWrongTypeOrOutOfRange) {
       {"[training]\nschedule = 'all'\n", "training.schedule"},
       {"[training]\nthreads = -1\n", "training.threads"},
       {"[training]\nlabel_smoothing = 1.0\n", "training.label_smoothing"},
-      {"[training]\nadditive_loss = 'mean'\n", "training.additive_loss"},
       {"[training.optimiser]\nlearning_rate = inf\n", "training.optimiser.learning_rate"},
       {"[training.optimiser]\nlearning_rate = nan\n", "training.optimiser.learning_rate"},
       {"[training.optimiser]\nkind = 'lion'\n", "training.optimiser.kind"},
@@ -252,14 +251,18 @@ TEST_F(RunConfigFile, RefusesAnExpectationThatDoesNotSayHowItWasMeasured) {
               StartsWith(":11: key 'expected.measured'"));
 }
 
-TEST_F(RunConfigFile, TakesTheLossOfAShareWithAnAdditiveHeadOnly) {
-  const std::string share = "[training]\nadditive_loss = 'share'\n";
-  EXPECT_THAT(refusal_after_network(share),
-              AllOf(StartsWith(":11: key 'training.additive_loss'"), HasSubstr("additive\"")));
+TEST_F(RunConfigFile, RefusesStackingWhereThereIsNothingToStackOrToFitItOn) {
+  const std::string stacking = "[training]\nstacking = true\n";
+  EXPECT_FALSE(read_after_network("").training.stacking);
+  EXPECT_TRUE(read_after_network(stacking).training.stacking);
+  EXPECT_THAT(refusal_after_network(stacking + "schedule = 'joint'\nepochs = [1]\n"),
+              AllOf(StartsWith(":11: key 'training.stacking'"), HasSubstr("incremental")));
+  EXPECT_THAT(refusal_after_network(stacking + "[data]\nvalidation = 0\n"),
+              AllOf(StartsWith(":11: key 'training.stacking'"), HasSubstr("data.validation")));
   std::string network = kNetwork;
   network.replace(network.find("name = \"head\""), 13, "name = \"head\", mode = \"additive\"");
-  EXPECT_TRUE(read(kName + network + share).training.loss_of_share());
-  EXPECT_FALSE(read(kName + network).training.loss_of_share());
+  EXPECT_THAT(refusal(kName + network + stacking),
+              AllOf(StartsWith(":11: key 'training.stacking'"), HasSubstr("per_width")));
 }
 
 TEST_F(RunConfigFile, RefusesANetworkWhoseShapesDoNotFit) {

@@ -35,11 +35,11 @@ using Path = std::filesystem::path;
 constexpr int kClasses = 10;
 
 // Every kind of state a run can have: running statistics, dropout, momentum, augmentation.
-Network network(int groups, int kernel = 5, const char* head = "per_width") {
+Network network(int groups, int kernel = 5) {
   std::vector<int> channels{5, 3, 4};
   channels.resize(static_cast<std::size_t>(groups));
   return Network::read(
-      config::network({1, 28, 28}, kClasses, groups, "triangular", head,
+      config::network({1, 28, 28}, kClasses, groups, "triangular", "per_width",
                       {config::layer("conv", "conv1",
                                      {{"channels", config::integers(channels)},
                                       {"kernel", config::integer(kernel)},
@@ -198,6 +198,13 @@ class Trainer : public ::testing::Test {
     return result;
   }
 
+  [[nodiscard]] std::vector<Json> log_of(const std::string& run) const {
+    std::ifstream log(folder_ / run / "log.jsonl");
+    std::vector<Json> lines;
+    for (std::string line; std::getline(log, line);) lines.push_back(Json::parse(line));
+    return lines;
+  }
+
   // A whole run; the bytes of its model.
   Bytes trained(const RunConfig& config, const TrainerOptions& wanted) {
     Watcher watcher;
@@ -254,6 +261,7 @@ struct Schedule {
   bool extend;
   int batches;  // of the whole run
   int threads = 1;
+  bool stacking = false;
 };
 
 void PrintTo(const Schedule& schedule, std::ostream* out) { *out << schedule.name; }
@@ -264,6 +272,7 @@ TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
   const Schedule& schedule = GetParam();
   RunConfig config = run_config(3, schedule.schedule, schedule.optimiser);
   config.training.threads = schedule.threads;
+  config.training.stacking = schedule.stacking;
   TrainerOptions whole = options("whole");
   TrainerOptions stopped = options("stopped");
   if (schedule.extend) {
@@ -290,6 +299,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Schedule{"JointAdamw", "joint", "adamw", false, 8},
                       Schedule{"ExtendSgd", "incremental", "sgd", true, 16},
                       Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
+                      Schedule{"Stacked", "incremental", "sgd", false, 24, 1, true},
+                      Schedule{"ExtendStackedAdamw", "incremental", "adamw", true, 16, 1, true},
                       Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
@@ -419,16 +430,40 @@ TEST_F(Trainer, TrainsEveryGroupForItsOwnNumberOfEpochs) {
   EXPECT_EQ(read_file(model("stopped")), read_file(model("run")));
 }
 
-TEST_F(Trainer, TeachesANewGroupByItsShareAloneWhereToldTo) {
+// What width 2 reads of group 1 is what width 1 makes of it, times one number.
+TEST_F(Trainer, AStackedWidthTakesInTheNarrowerAnswerAsAWhole) {
   RunConfig config = run_config(2);
-  config.network = network(2, 5, "additive");
-  trained(config, "sum");
-  config.training.additive_loss = "share";
-  trained(config, "share");
-  const ModelFileFacts sum = load_model(model("sum")).facts;
-  const ModelFileFacts share = load_model(model("share")).facts;
-  EXPECT_EQ(share.groups[0].sha256, sum.groups[0].sha256);
-  EXPECT_NE(share.groups[1].sha256, sum.groups[1].sha256);
+  config.training.stacking = true;
+  trained(config, "stacked");
+  const ModelFile file = load_model(model("stacked"));
+  const int head = static_cast<int>(file.network.nodes().size()) - 1;
+  const auto narrow = file.weights.values(1, head, ParameterRole::kWeight);
+  const auto wide = file.weights.values(2, head, ParameterRole::kWeight);
+  const std::size_t features = narrow.size() / kClasses;
+  double narrower = 0;
+  for (const Json& line : log_of("stacked")) {
+    if (line.at("event") == "stacked") narrower = line.at("narrower").get<double>();
+  }
+  EXPECT_NE(narrower, 0);
+  for (std::size_t row = 0; row < kClasses; ++row) {
+    for (std::size_t i = 0; i < features; ++i) {
+      EXPECT_NEAR(wide[row * wide.size() / kClasses + i], narrower * narrow[row * features + i],
+                  1e-6);
+    }
+  }
+  config.training.stacking = false;
+  trained(config, "learned");
+  EXPECT_EQ(load_model(model("learned")).facts.groups[0].sha256, file.facts.groups[0].sha256);
+  EXPECT_NE(load_model(model("learned")).facts.groups[1].sha256, file.facts.groups[1].sha256);
+}
+
+TEST_F(Trainer, RefusesToStackWithoutHeldOutImages) {
+  RunConfig config = run_config(2);
+  config.training.stacking = true;
+  TrainingData data = digits();
+  data.validation = {};
+  expect_refused_unchanged(ErrorCode::kInvalidArgument, {"training.stacking", "data.validation"},
+                           config, data, options("refused"));
 }
 
 TEST_F(Trainer, KeepsCheckpointsAsOftenAsAskedFor) {
@@ -797,9 +832,7 @@ TEST_F(Trainer, WritesALogOfJsonLinesAlsoAfterACrash) {
   stop(config, options("run"), 5);
   std::ofstream(path("run/log.jsonl"), std::ios::app) << "{\"event\":\"epo";
   trained(config, resuming("run"));
-  std::ifstream log(path("run/log.jsonl"));
-  std::vector<Json> lines;
-  for (std::string line; std::getline(log, line);) lines.push_back(Json::parse(line));
+  const std::vector<Json> lines = log_of("run");
   std::vector<std::string> events;
   for (const Json& line : lines) events.push_back(line.at("event").get<std::string>());
   EXPECT_THAT(events, ElementsAre("begin", "epoch", "stopped", "begin", "epoch", "group", "begin",

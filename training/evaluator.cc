@@ -57,45 +57,76 @@ void score(std::span<const float> logits, std::span<const std::int32_t> labels, 
   }
 }
 
-}  // namespace
+// Runs all images through options.last_width; told the session after every batch, how many images
+// were done before and how many are in it.
+using OnBatch = std::function<void(const Session& session, std::size_t done, std::size_t count)>;
 
-std::vector<WidthScore> evaluate(const Model& model, const Dataset& images,
-                                 const EvaluationOptions& options) {
-  EvaluationOptions wanted = options;
-  if (wanted.last_width == 0) wanted.last_width = model.groups();
-  require_fit(model, images, wanted);
-  const auto classes = static_cast<std::size_t>(model.classes());
-  std::vector<WidthScore> scores;
-  for (int width = wanted.first_width; width <= wanted.last_width; ++width) {
-    scores.push_back({.width = width, .confusion = std::vector<std::int64_t>(classes * classes)});
-  }
-
+void run_batches(const Model& model, const Dataset& images, const EvaluationOptions& options,
+                 const OnBatch& on_batch) {
+  require_fit(model, images, options);
   std::array<float, 256> as_float{};
   for (std::size_t i = 0; i < as_float.size(); ++i) as_float[i] = static_cast<float>(i) / 255.0F;
-  Session session(model, {.max_batch = wanted.batch, .threads = wanted.threads});
+  Session session(model, {.max_batch = options.batch, .threads = options.threads});
   const std::size_t elements = model.image_elements();
-  std::vector<float> batch(elements * static_cast<std::size_t>(wanted.batch));
+  std::vector<float> batch(elements * static_cast<std::size_t>(options.batch));
   for (std::size_t done = 0; done < images.size();) {
     const std::size_t count =
-        std::min(images.size() - done, static_cast<std::size_t>(wanted.batch));
+        std::min(images.size() - done, static_cast<std::size_t>(options.batch));
     for (std::size_t i = 0; i < count; ++i) {
       const auto image = images.image(done + i);
       std::ranges::transform(image, batch.begin() + static_cast<std::ptrdiff_t>(i * elements),
                              [&](std::uint8_t value) { return as_float[value]; });
     }
-    session.run(std::span(batch).first(count * elements), wanted.last_width);
-    for (WidthScore& width : scores) {
-      score(session.logits(width.width), images.labels().subspan(done, count), classes, width);
-    }
+    session.run(std::span(batch).first(count * elements), options.last_width);
+    on_batch(session, done, count);
     done += count;
-    if (wanted.progress) wanted.progress(done, images.size());
+    if (options.progress) options.progress(done, images.size());
   }
+}
+
+EvaluationOptions with_last_width(const Model& model, const EvaluationOptions& options) {
+  EvaluationOptions wanted = options;
+  if (wanted.last_width == 0) wanted.last_width = model.groups();
+  return wanted;
+}
+
+}  // namespace
+
+std::vector<WidthScore> evaluate(const Model& model, const Dataset& images,
+                                 const EvaluationOptions& options) {
+  const EvaluationOptions wanted = with_last_width(model, options);
+  const auto classes = static_cast<std::size_t>(model.classes());
+  std::vector<WidthScore> scores;
+  for (int width = wanted.first_width; width <= wanted.last_width; ++width) {
+    scores.push_back({.width = width, .confusion = std::vector<std::int64_t>(classes * classes)});
+  }
+  run_batches(
+      model, images, wanted, [&](const Session& session, std::size_t done, std::size_t count) {
+        for (WidthScore& width : scores) {
+          score(session.logits(width.width), images.labels().subspan(done, count), classes, width);
+        }
+      });
   const auto count = static_cast<double>(std::max<std::size_t>(1, images.size()));
   for (WidthScore& width : scores) {
     width.accuracy /= count;
     width.loss /= count;
   }
   return scores;
+}
+
+std::vector<std::vector<float>> collect_logits(const Model& model, const Dataset& images,
+                                               const EvaluationOptions& options) {
+  const EvaluationOptions wanted = with_last_width(model, options);
+  std::vector<std::vector<float>> logits(
+      static_cast<std::size_t>(std::max(0, wanted.last_width - wanted.first_width + 1)));
+  run_batches(model, images, wanted, [&](const Session& session, std::size_t, std::size_t) {
+    for (int width = wanted.first_width; width <= wanted.last_width; ++width) {
+      const auto batch = session.logits(width);
+      auto& all = logits[static_cast<std::size_t>(width - wanted.first_width)];
+      all.insert(all.end(), batch.begin(), batch.end());
+    }
+  });
+  return logits;
 }
 
 }  // namespace bellows

@@ -34,4 +34,8 @@ struct EvaluationOptions {
 std::vector<WidthScore> evaluate(const Model& model, const Dataset& images,
                                  const EvaluationOptions& options = {});
 
+/// The logits behind such scores: of each width asked for, [N, classes]. Throws as evaluate does.
+std::vector<std::vector<float>> collect_logits(const Model& model, const Dataset& images,
+                                               const EvaluationOptions& options = {});
+
 }  // namespace bellows

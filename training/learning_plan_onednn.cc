@@ -108,8 +108,7 @@ class Learner final : public LearningEmitter {
   [[nodiscard]] Fusion fusion() const override {
     Fusion fusion;
     if (dst_tensor() != node().dst) fusion.activation = Activation::kRelu;
-    const int alone = options_.loss_of_share ? range().first : 1;
-    if (node().layer->kind() == LayerKind::kHead && group_ > alone &&
+    if (node().layer->kind() == LayerKind::kHead && group_ > 1 &&
         static_cast<const Head&>(*node().layer).mode() == HeadMode::kAdditive) {
       fusion.addend = &plan_.logits;
       fusion.addend_group = group_ - 1;

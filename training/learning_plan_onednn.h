@@ -16,9 +16,6 @@ struct LearningOptions {
   int batch = 128;
   int threads = 1;
   double label_smoothing = 0;
-  /// An additive head's first trainable group leaves the frozen logits out: it is taught to answer
-  /// alone. See docs/decisions/0004.
-  bool loss_of_share = false;
   std::uint64_t seed = 1;  ///< of dropout
 };
 
@@ -53,8 +50,7 @@ class LearningPlan {
 
   /// Factors of a dropout layer in the last forward pass, [N, C, H, W] of one trainable group.
   [[nodiscard]] std::vector<float> dropout_factors(int node, int group) const;
-  /// Logits of a width in the last forward pass, [N, classes]; without the frozen ones where the
-  /// options leave them out of a trainable width.
+  /// Logits of a width in the last forward pass, [N, classes].
   [[nodiscard]] std::vector<float> logits(int width) const;
 
   /// Bytes of activations, gradients and scratch.

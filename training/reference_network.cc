@@ -135,7 +135,6 @@ ReferenceNode ReferenceNetwork::reference_node(int node, GroupRange groups,
   made.learning = learning != nullptr;
   made.parameters = &parameters_[index_of(node)];
   if (learning != nullptr) {
-    made.first_share_alone = learning->loss_of_share;
     const auto factors = learning->dropout_factors.find(node);
     if (factors != learning->dropout_factors.end()) made.dropout_factors = &factors->second;
   }

@@ -17,8 +17,6 @@ struct ReferenceLearningOptions {
   std::map<int, GroupedValues> dropout_factors = {};
   /// Share of the target that is spread evenly over all classes.
   double label_smoothing = 0;
-  /// The first trainable group of an additive head learns without the frozen groups' logits.
-  bool loss_of_share = false;
 };
 
 /// What a batch teaches.

@@ -107,6 +107,20 @@ void check_images(const ConfigValue& table, const RunConfig& run) {
   }
 }
 
+void check_stacking(const ConfigValue& table, const RunConfig& run) {
+  const char* key = "training.stacking";
+  const auto& head = static_cast<const Head&>(*run.network.nodes().back().layer);
+  if (head.mode() != HeadMode::kPerWidth) {
+    fail(table, key, "is true, which needs the head's 'mode' to be \"per_width\"");
+  }
+  if (run.training.joint()) {
+    fail(table, key, "is true, which needs key 'training.schedule' to be \"incremental\"");
+  }
+  if (run.data.validation == 0) {
+    fail(table, key, "is true, which needs held-out images: set 'data.validation' above 0");
+  }
+}
+
 // What one field alone cannot tell.
 void check(const ConfigValue& table, const RunConfig& run) {
   check_name(table, run.name);
@@ -122,11 +136,7 @@ void check(const ConfigValue& table, const RunConfig& run) {
          "has " + std::to_string(epochs) + " entries, it needs one for all " +
              std::to_string(groups) + " groups or one for each");
   }
-  const auto& head = static_cast<const Head&>(*run.network.nodes().back().layer);
-  if (run.training.loss_of_share() && head.mode() != HeadMode::kAdditive) {
-    fail(table, "training.additive_loss",
-         "is \"share\", which needs the head's 'mode' to be \"additive\"");
-  }
+  if (run.training.stacking) check_stacking(table, run);
   const std::size_t accuracies = run.expected.test_accuracy.size();
   if (accuracies != 0 && accuracies != groups) {
     fail(table, "expected.test_accuracy",
@@ -229,10 +239,9 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
                 {.help = "share of the target spread evenly over the classes",
                  .minimum = 0,
                  .maximum = 0.99});
-  visitor.field("additive_loss", additive_loss,
-                {.help = "what a new group of an additive head is taught with: the sum of all "
-                         "logits of its width, or its own share alone",
-                 .choices = {"sum", "share"}});
+  visitor.field("stacking", stacking,
+                {.help = "a new group learns to answer alone; then its answer and the narrower "
+                         "width's are added with weights fitted on the held-out images"});
   visitor.field("gradient_clip", gradient_clip,
                 {.help = "largest norm of all gradients together; 0: no limit", .minimum = 0});
   visitor.field(

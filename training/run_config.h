@@ -47,14 +47,13 @@ struct TrainingConfig {
   int seed = 1;
   int threads = 0;  ///< 0: one for each core
   double label_smoothing = 0;
-  std::string additive_loss = "sum";  ///< "share": frozen logits are left out, see decision 0004
+  bool stacking = false;       ///< see training/stacking.h
   double gradient_clip = 0;    ///< largest Euclidean norm of all gradients together; 0: no limit
   int checkpoint_every = 500;  ///< batches; 0: only between groups
   OptimiserOptions optimiser;
   LearningRateSchedule learning_rate_schedule;
 
   [[nodiscard]] bool joint() const { return schedule == "joint"; }
-  [[nodiscard]] bool loss_of_share() const { return additive_loss == "share"; }
   /// Of the training of group `group`, from 1; for the joint schedule of the one training.
   [[nodiscard]] int epochs_of(int group) const;
   void visit_fields(FieldVisitor& visitor);

@@ -23,6 +23,7 @@
 #include "training/learning_plan_onednn.h"
 #include "training/learning_rate.h"
 #include "training/optimiser.h"
+#include "training/stacking.h"
 
 namespace bellows {
 namespace {
@@ -188,6 +189,7 @@ class Run {
   [[nodiscard]] ModelInfo info(int groups) const;
   [[nodiscard]] Model model_of(int groups) const;
   bool train_step(GroupRange range);
+  void stack_group(int group);
   void save(GroupRange range, const Optimiser& optimiser, const TrainingPosition& next,
             double epoch_loss, double epoch_correct);
   void restore(Optimiser& optimiser);
@@ -201,6 +203,14 @@ class Run {
   [[nodiscard]] int groups() const { return config_.network.groups(); }
   [[nodiscard]] GroupRange range_from(int first) const {
     return {first, config_.training.joint() ? groups() : first};
+  }
+
+  [[nodiscard]] bool learns_alone(int group) const {
+    return config_.training.stacking && group > 1;
+  }
+  [[nodiscard]] std::span<float> head_weight(WeightSet& weights, int group) const {
+    return weights.values(group, static_cast<int>(config_.network.nodes().size()) - 1,
+                          ParameterRole::kWeight);
   }
 
   const RunConfig& config_;
@@ -244,6 +254,9 @@ void Run::check_data() const {
   check_shape(data_.training);
   if (!data_.validation.empty()) check_shape(data_.validation);
   if (data_.test && !data_.test->empty()) check_shape(*data_.test);
+  if (config_.training.stacking && data_.validation.empty()) {
+    refuse("key 'training.stacking' is true, but no images are held out; raise 'data.validation'");
+  }
   if (data_.training.size() < static_cast<std::size_t>(config_.training.batch_size)) {
     refuse("key 'training.batch_size' is " + std::to_string(config_.training.batch_size) +
            ", there are only " + std::to_string(data_.training.size()) + " training images");
@@ -530,6 +543,7 @@ bool Run::train_step(GroupRange range) {
                  config_.network.parameter_name(key), static_cast<std::uint64_t>(training.seed),
                  weights_.values(key));
     }
+    if (learns_alone(group)) forget_narrower(config_.network, group, head_weight(weights_, group));
   }
 
   // Only the trainable groups' blocks are handed to the optimiser: the others are frozen by
@@ -554,7 +568,6 @@ bool Run::train_step(GroupRange range) {
                      .batch = training.batch_size,
                      .threads = threads_,
                      .label_smoothing = training.label_smoothing,
-                     .loss_of_share = training.loss_of_share(),
                      .seed = step_seed});
   BatchLoader loader(data_.training, {.batch_size = training.batch_size,
                                       .seed = step_seed,
@@ -631,6 +644,9 @@ bool Run::train_step(GroupRange range) {
       }
       const WidthLoss widest = losses.back();
       plan.backward();
+      if (learns_alone(range.last)) {
+        forget_narrower(config_.network, range.last, head_weight(gradients, range.last));
+      }
       if (training.gradient_clip > 0) clip_gradients(gradient_spans, training.gradient_clip);
       const double rate = rate_of(step);
       optimiser.step(rate);
@@ -663,6 +679,8 @@ bool Run::train_step(GroupRange range) {
         return false;
       }
     }
+    // Only now, so that whoever resumes finds a group that is trained or not, but not stacked.
+    if (learns_alone(range.last) && position.epoch + 1 == position.epochs) stack_group(range.last);
     EpochReport report;
     report.training = progress;
     report.training.position = position;
@@ -703,6 +721,18 @@ bool Run::train_step(GroupRange range) {
   observer_.group(position, model_path());
   checkpoint_.reset();
   return true;
+}
+
+void Run::stack_group(int group) {
+  const std::vector<std::vector<float>> logits =
+      collect_logits(model_of(group), data_.validation,
+                     {.first_width = group - 1, .last_width = group, .threads = threads_});
+  const StackingWeights stacking =
+      fit_stacking(logits.front(), logits.back(), data_.validation.labels());
+  stack(config_.network, group, stacking, weights_);
+  log_event("stacked", {{"group", number(group)},
+                        {"narrower", number(stacking.narrower)},
+                        {"own", number(stacking.own)}});
 }
 
 TrainingOutcome Run::go() {
