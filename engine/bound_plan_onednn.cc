@@ -11,15 +11,8 @@ BoundPlan::BoundPlan(std::shared_ptr<const Plan> plan)
 }
 
 void BoundPlan::run(GroupRange groups) {
-  // Node by node: what the narrower groups have just written is what the wider one reads next.
-  for (std::size_t node = 0; node < plan_->nodes.size(); ++node) {
-    for (int group = groups.first; group <= groups.last; ++group) {
-      const auto index = static_cast<std::size_t>(group - 1);
-      const std::vector<std::size_t>& ends = plan_->node_ends[index];
-      for (std::size_t step = node == 0 ? 0 : ends[node - 1]; step < ends[node]; ++step) {
-        programs_[index].run_step(stream_, step);
-      }
-    }
+  for (int group = groups.first; group <= groups.last; ++group) {
+    programs_[static_cast<std::size_t>(group - 1)].run(stream_);
   }
 }
 

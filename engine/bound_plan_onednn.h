@@ -24,7 +24,7 @@ class BoundPlan {
   /// Where `load_images` writes.
   [[nodiscard]] float* input() { return floats(plan_->input, 1); }
 
-  /// Runs the programs of `groups`; the result does not depend on how they are split into calls.
+  /// Runs the programs of `groups`, one after the other.
   /// REQUIRES: the input is loaded and the groups below have been run on it; the number of OpenMP
   /// threads is the one that the plan was built for.
   void run(GroupRange groups);

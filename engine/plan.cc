@@ -298,11 +298,7 @@ Plan build_plan(const Network& network, const WeightSet* weights, PackedWeights&
   plan.programs.resize(static_cast<std::size_t>(options.groups));
   Planner planner(network, weights, packed, plan, options);
   for (int group = 1; group <= options.groups; ++group) {
-    std::vector<std::size_t>& ends = plan.node_ends.emplace_back();
-    for (const FusedNode& fused : plan.nodes) {
-      planner.emit(fused, group);
-      ends.push_back(plan.programs[static_cast<std::size_t>(group - 1)].size());
-    }
+    for (const FusedNode& fused : plan.nodes) planner.emit(fused, group);
   }
   return plan;
 }

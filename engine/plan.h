@@ -1,6 +1,5 @@
 // The plan of a network for one batch size: one program for each group, and where every tensor
-// lies. Running width k is running programs 1..k, one after the other or node by node; refining is
-// running the next one.
+// lies. Running width k is running programs 1..k; refining is running the next one.
 #pragma once
 
 #include <vector>
@@ -37,10 +36,8 @@ struct Plan {
   int batch = 1;
   int groups = 0;
   BufferTable table;
-  std::vector<Program> programs;  ///< [g - 1]
-  std::vector<FusedNode> nodes;   ///< in order of execution
-  /// [g - 1][n]: the number of steps of program g up to the end of nodes[n].
-  std::vector<std::vector<std::size_t>> node_ends;
+  std::vector<Program> programs;    ///< [g - 1]
+  std::vector<FusedNode> nodes;     ///< in order of execution
   std::vector<TensorPlace> places;  ///< by tensor; those merged away do not exist
   /// By tensor: the same values as features, where a layer reads them so; else they do not exist.
   std::vector<TensorPlace> features;
