@@ -46,24 +46,15 @@ void inference(benchmark::State& state, NetworkOf network_of, const std::string&
   state.counters["time_per_MAC_vs_dense_blocked"] = (ours / macs) / (blocked_time / dense_macs);
 }
 
-BENCHMARK_CAPTURE(inference, cifar10_vgg, &shipped_network, "cifar10/vgg")
-    ->ArgName("width")
-    ->DenseRange(1, 4)
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
+void every_width(benchmark::internal::Benchmark* each) {
+  each->ArgName("width")->DenseRange(1, 4);
+  each->UseManualTime()->Iterations(kTurns)->Unit(benchmark::kMicrosecond);
+}
+
+BENCHMARK_CAPTURE(inference, cifar10_vgg, &shipped_network, "cifar10/vgg")->Apply(every_width);
 BENCHMARK_CAPTURE(inference, cifar10_vgg_triangular, &triangular_network, "cifar10/vgg")
-    ->ArgName("width")
-    ->DenseRange(1, 4)
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(inference, mnist_lenet, &shipped_network, "mnist/lenet")
-    ->ArgName("width")
-    ->DenseRange(1, 4)
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
+    ->Apply(every_width);
+BENCHMARK_CAPTURE(inference, mnist_lenet, &shipped_network, "mnist/lenet")->Apply(every_width);
 
 }  // namespace
 }  // namespace bellows::bench

@@ -11,6 +11,10 @@ namespace {
 
 constexpr int kTurns = 150;
 
+void in_turns(benchmark::internal::Benchmark* each) {
+  each->UseManualTime()->Iterations(kTurns)->Unit(benchmark::kMicrosecond);
+}
+
 void refining(benchmark::State& state, NetworkOf network_of, const std::string& name) {
   const OneCore one_core;
   const Network network = network_of(name);
@@ -34,23 +38,15 @@ void refining(benchmark::State& state, NetworkOf network_of, const std::string& 
   state.counters["change_us"] = (refined - at_once) * 1e6 / (widest - 1);
 }
 
-BENCHMARK_CAPTURE(refining, cifar10_vgg, &shipped_network, "cifar10/vgg")
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(refining, cifar10_vgg, &shipped_network, "cifar10/vgg")->Apply(in_turns);
 BENCHMARK_CAPTURE(refining, cifar10_vgg_triangular, &triangular_network, "cifar10/vgg")
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(refining, mnist_lenet, &shipped_network, "mnist/lenet")
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
+    ->Apply(in_turns);
+BENCHMARK_CAPTURE(refining, mnist_lenet, &shipped_network, "mnist/lenet")->Apply(in_turns);
 
 // What a run costs right after one at another width, against one after another of its own.
-void switching(benchmark::State& state, NetworkOf network_of, const std::string& name) {
+void switching(benchmark::State& state, const std::string& name) {
   const OneCore one_core;
-  const Network network = network_of(name);
+  const Network network = shipped_network(name);
   const Model model = random_model(network);
   Session session(model, {.max_batch = 1, .threads = 1});
   const std::vector<float> image = random_images(network, 1);
@@ -70,14 +66,8 @@ void switching(benchmark::State& state, NetworkOf network_of, const std::string&
   state.counters["alternating_vs_apart"] = alternating / apart;
 }
 
-BENCHMARK_CAPTURE(switching, cifar10_vgg, &shipped_network, "cifar10/vgg")
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(switching, mnist_lenet, &shipped_network, "mnist/lenet")
-    ->UseManualTime()
-    ->Iterations(kTurns)
-    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(switching, cifar10_vgg, "cifar10/vgg")->Apply(in_turns);
+BENCHMARK_CAPTURE(switching, mnist_lenet, "mnist/lenet")->Apply(in_turns);
 
 }  // namespace
 }  // namespace bellows::bench

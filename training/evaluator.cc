@@ -63,7 +63,6 @@ using OnBatch = std::function<void(const Session& session, std::size_t done, std
 
 void run_batches(const Model& model, const Dataset& images, const EvaluationOptions& options,
                  const OnBatch& on_batch) {
-  require_fit(model, images, options);
   std::array<float, 256> as_float{};
   for (std::size_t i = 0; i < as_float.size(); ++i) as_float[i] = static_cast<float>(i) / 255.0F;
   Session session(model, {.max_batch = options.batch, .threads = options.threads});
@@ -84,9 +83,11 @@ void run_batches(const Model& model, const Dataset& images, const EvaluationOpti
   }
 }
 
-EvaluationOptions with_last_width(const Model& model, const EvaluationOptions& options) {
+EvaluationOptions checked(const Model& model, const Dataset& images,
+                          const EvaluationOptions& options) {
   EvaluationOptions wanted = options;
   if (wanted.last_width == 0) wanted.last_width = model.groups();
+  require_fit(model, images, wanted);
   return wanted;
 }
 
@@ -94,7 +95,7 @@ EvaluationOptions with_last_width(const Model& model, const EvaluationOptions& o
 
 std::vector<WidthScore> evaluate(const Model& model, const Dataset& images,
                                  const EvaluationOptions& options) {
-  const EvaluationOptions wanted = with_last_width(model, options);
+  const EvaluationOptions wanted = checked(model, images, options);
   const auto classes = static_cast<std::size_t>(model.classes());
   std::vector<WidthScore> scores;
   for (int width = wanted.first_width; width <= wanted.last_width; ++width) {
@@ -116,9 +117,9 @@ std::vector<WidthScore> evaluate(const Model& model, const Dataset& images,
 
 std::vector<std::vector<float>> collect_logits(const Model& model, const Dataset& images,
                                                const EvaluationOptions& options) {
-  const EvaluationOptions wanted = with_last_width(model, options);
+  const EvaluationOptions wanted = checked(model, images, options);
   std::vector<std::vector<float>> logits(
-      static_cast<std::size_t>(std::max(0, wanted.last_width - wanted.first_width + 1)));
+      static_cast<std::size_t>(wanted.last_width - wanted.first_width + 1));
   run_batches(model, images, wanted, [&](const Session& session, std::size_t, std::size_t) {
     for (int width = wanted.first_width; width <= wanted.last_width; ++width) {
       const auto batch = session.logits(width);

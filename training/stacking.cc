@@ -134,7 +134,8 @@ StackingWeights fit_stacking(std::span<const float> narrower, std::span<const fl
   return at;
 }
 
-void forget_narrower(const Network& network, int group, std::span<float> weight) {
+void forget_narrower(const Network& network, int group, WeightSet& values) {
+  const std::span<float> weight = values.values(group, head_node(network), ParameterRole::kWeight);
   const std::size_t columns = weight.size() / static_cast<std::size_t>(network.classes());
   const std::size_t narrower = narrower_columns(network, group);
   for (std::size_t row = 0; row < weight.size(); row += columns) {

@@ -25,9 +25,9 @@ struct StackingWeights {
                                            std::span<const float> own,
                                            std::span<const std::int32_t> labels);
 
-/// Zeroes what the per_width head of `group` reads of narrower groups, in an array of its weight's
-/// shape: the weight itself or its gradient.
-void forget_narrower(const Network& network, int group, std::span<float> weight);
+/// Zeroes what the per_width head of `group` reads of narrower groups, in `values`: the weights or
+/// their gradients. Throws Error(kInvalidArgument) for heads that are not per_width.
+void forget_narrower(const Network& network, int group, WeightSet& values);
 
 /// Makes the classifier of `group`, which reads nothing of narrower groups yet, that of the sum.
 /// Throws Error(kInvalidArgument) for group 1 and for heads that are not per_width.

@@ -208,10 +208,6 @@ class Run {
   [[nodiscard]] bool learns_alone(int group) const {
     return config_.training.stacking && group > 1;
   }
-  [[nodiscard]] std::span<float> head_weight(WeightSet& weights, int group) const {
-    return weights.values(group, static_cast<int>(config_.network.nodes().size()) - 1,
-                          ParameterRole::kWeight);
-  }
 
   const RunConfig& config_;
   const TrainingData& data_;
@@ -543,7 +539,7 @@ bool Run::train_step(GroupRange range) {
                  config_.network.parameter_name(key), static_cast<std::uint64_t>(training.seed),
                  weights_.values(key));
     }
-    if (learns_alone(group)) forget_narrower(config_.network, group, head_weight(weights_, group));
+    if (learns_alone(group)) forget_narrower(config_.network, group, weights_);
   }
 
   // Only the trainable groups' blocks are handed to the optimiser: the others are frozen by
@@ -644,9 +640,7 @@ bool Run::train_step(GroupRange range) {
       }
       const WidthLoss widest = losses.back();
       plan.backward();
-      if (learns_alone(range.last)) {
-        forget_narrower(config_.network, range.last, head_weight(gradients, range.last));
-      }
+      if (learns_alone(range.last)) forget_narrower(config_.network, range.last, gradients);
       if (training.gradient_clip > 0) clip_gradients(gradient_spans, training.gradient_clip);
       const double rate = rate_of(step);
       optimiser.step(rate);
