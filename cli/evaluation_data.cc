@@ -53,6 +53,21 @@ bool was_trained_on(const ModelInfo& info, const Dataset& images) {
   return hashes == nullptr || hashes->find(images.sha256()) != std::string::npos;
 }
 
+// The training images as the model's run divided them; nothing where it was trained on others, or
+// where these are too few to be divided like that.
+std::optional<TrainingData> as_trained(const ModelInfo& info, const DataConfig& config,
+                                       const Dataset& all) {
+  TrainingData data;
+  try {
+    data = divide_training_images(all, config);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    return std::nullopt;
+  }
+  if (!was_trained_on(info, data.training)) return std::nullopt;
+  return data;
+}
+
 }  // namespace
 
 EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
@@ -86,22 +101,30 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
   const std::string folder = request.data.value_or("");
   const DatasetFormat format =
       config.format == "auto" ? detect_format(folder) : parse_format_name(config.format);
-  if (request.split != "test") {
-    return training_part(config, load_training_data(config, folder), request.split == "validation");
+  const LoadOptions options = loading_options(config);
+  const bool test = request.split == "test";
+  if (test) {
+    try {
+      return {load_dataset(format, folder, Split::kTest, options), "test images"};
+    } catch (const Error& error) {
+      const bool may_lack = format == DatasetFormat::kSvhn || format == DatasetFormat::kFolder;
+      if (error.code() != ErrorCode::kNotFound || !may_lack) throw;
+    }
   }
-  try {
-    return {load_dataset(format, folder, Split::kTest, loading_options(config)), "test images"};
-  } catch (const Error& error) {
-    const bool may_lack = format == DatasetFormat::kSvhn || format == DatasetFormat::kFolder;
-    if (error.code() != ErrorCode::kNotFound || !may_lack) throw;
+  const Dataset all = load_dataset(format, folder, Split::kTrain, options);
+  const std::optional<TrainingData> data = as_trained(info, config, all);
+  if (!data) {
+    if (request.split == "validation") {
+      throw Error(ErrorCode::kInvalidArgument,
+                  all.name() + " (" + all.provenance() +
+                      "): the model was trained on other images, so that none of these were held "
+                      "out; measure on --split train or test");
+    }
+    return {all, std::string(test ? "all of them" : "training images") +
+                     ": the model was trained on others"};
   }
-  const TrainingData data = load_training_data(config, folder);
-  if (!was_trained_on(info, data.training)) {
-    return {load_dataset(format, folder, Split::kTrain, loading_options(config)),
-            "all of them: the model was trained on others"};
-  }
-  EvaluationData part = training_part(config, data, true);
-  part.part += ", because there are no test images";
+  EvaluationData part = training_part(config, *data, request.split != "train");
+  if (test) part.part += ", because there are no test images";
   return part;
 }
 

@@ -27,8 +27,9 @@ struct EvaluationData {
 /// generator needs none. The hold-out is made as the model's `extra` value "data" says (JSON of the
 /// table `data` of its configuration), else with the defaults. SVHN and PNG folders without test
 /// images give the hold-out instead if the model was trained on them, else all their images, and
-/// `part` says so. Throws UsageError when a folder is missing or superfluous, Error as load_dataset
-/// does.
+/// `part` says so. Of images that it was not trained on all are training images, and none are held
+/// out (Error(kInvalidArgument)). Throws UsageError when a folder is missing or superfluous, Error
+/// as load_dataset does.
 EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
                                     const EvaluationRequest& request);
 

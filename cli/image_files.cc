@@ -7,6 +7,7 @@
 #include <fstream>
 #include <vector>
 
+#include "training/data/archive_reader.h"
 #include "training/data/idx.h"
 #include "training/data/png_image.h"
 
@@ -45,13 +46,6 @@ void visit_idx(const std::filesystem::path& file, const ImageShape& shape,
   }
 }
 
-bool ends_as_png(const std::filesystem::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return extension == ".png";
-}
-
 bool begins_as_png(const std::filesystem::path& file) {
   constexpr std::array kSignature = {'\x89', 'P', 'N', 'G'};
   std::array<char, kSignature.size()> begin{};
@@ -69,19 +63,16 @@ void visit_images(const std::filesystem::path& path, const ImageShape& shape,
                                              std::to_string(shape.channels) +
                                              " channels; files give 1 (grey) or 3 (colour)");
   }
+  require_exists(path);
   std::error_code problem;
-  const auto status = std::filesystem::status(path, problem);
-  if (!std::filesystem::exists(status)) {
-    throw Error(ErrorCode::kNotFound, path.string() + ": no such file or folder");
-  }
-  if (!std::filesystem::is_directory(status)) {
-    if (ends_as_png(path) || begins_as_png(path)) return visit_png(path, shape, visit);
+  if (!std::filesystem::is_directory(path, problem)) {
+    if (has_png_name(path) || begins_as_png(path)) return visit_png(path, shape, visit);
     return visit_idx(path, shape, visit);
   }
   std::vector<std::filesystem::path> files;
   for (std::filesystem::directory_iterator entry(path, problem), end; !problem && entry != end;
        entry.increment(problem)) {
-    if (ends_as_png(entry->path())) files.push_back(entry->path());
+    if (has_png_name(entry->path())) files.push_back(entry->path());
   }
   if (problem) throw Error(ErrorCode::kIoError, path.string() + ": " + problem.message());
   if (files.empty()) {

@@ -8,6 +8,7 @@
 #include "cli/image_files.h"
 #include "cli/numbers.h"
 #include "cli/verb.h"
+#include "engine/model_state.h"
 
 namespace bellows::cli {
 namespace {
@@ -33,8 +34,13 @@ std::vector<Answer> best_answers(std::span<const float> probabilities, int count
 
 class Recogniser {
  public:
-  Recogniser(const Model& model, int widest, std::optional<double> threshold, int top)
-      : model_(model), session_(model), widest_(widest), threshold_(threshold), top_(top) {}
+  Recogniser(const Model& model, Session session, int widest, std::optional<double> threshold,
+             int top)
+      : model_(model),
+        session_(std::move(session)),
+        widest_(widest),
+        threshold_(threshold),
+        top_(top) {}
 
   void recognise(const std::string& name, std::span<const std::uint8_t> pixels, bool json,
                  Console& console) {
@@ -110,7 +116,10 @@ int run_infer(const Arguments& arguments, Console& console) {
     throw UsageError("--top: the model has " + std::to_string(model.classes()) + " classes, not " +
                      std::to_string(top));
   }
-  Recogniser recogniser(model, width.value_or(model.groups()), threshold, top);
+  Session session = internal::with_every_failure_an_error(arguments.plain()[0],
+                                                          "the model is too large for this machine",
+                                                          [&] { return Session(model); });
+  Recogniser recogniser(model, std::move(session), width.value_or(model.groups()), threshold, top);
   const ImageShape shape{model.image_channels(), model.image_height(), model.image_width()};
   for (std::size_t i = 1; i < arguments.plain().size(); ++i) {
     visit_images(arguments.plain()[i], shape,

@@ -165,7 +165,9 @@ RunConfig configure(const Arguments& arguments) {
   }
   if (!changed) return config;
   try {
-    return read_run_config(config.write());
+    RunConfig changed_config = read_run_config(config.write());
+    changed_config.source = config.source;
+    return changed_config;
   } catch (const Error& error) {
     std::string message = error.what();
     // What was written for checking has no place of its own.

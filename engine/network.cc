@@ -101,7 +101,8 @@ Network Network::read(const ConfigValue& table) {
   FieldReader reader(table, "network");
   network.visit_fields(reader);
   reader.finish();
-  network.build(table.where());
+  const std::string& where_input = table.find("input")->where();  // a required key: it is there
+  network.build(table.where(), where_input.empty() ? table.where() : where_input);
   return network;
 }
 
@@ -220,18 +221,18 @@ int Network::lower(const LayerList& layers, int src) {
   return tensor;
 }
 
-void Network::build(const std::string& where) {
-  const auto fail = [&where](const std::string& problem) {
-    throw Error(ErrorCode::kInvalidArgument, (where.empty() ? "" : where + ": ") + problem);
+void Network::build(const std::string& where, const std::string& where_input) {
+  const auto fail = [](const std::string& place, const std::string& problem) {
+    throw Error(ErrorCode::kInvalidArgument, (place.empty() ? "" : place + ": ") + problem);
   };
   if (input_.size() != 3) {
-    fail("key 'network.input' has " + std::to_string(input_.size()) +
-         " entries, it needs [channels, height, width]");
+    fail(where_input, "key 'network.input' has " + std::to_string(input_.size()) +
+                          " entries, it needs [channels, height, width]");
   }
   tensors_.push_back({"input", MapShape{{input_[0]}, input_[1], input_[2]}, -1, {}});
   if (padded_elements(input()) > kMaxElements) {
-    fail("key 'network.input': more than 2^31 elements (" + input().text() +
-         "); make the image smaller");
+    fail(where_input, "key 'network.input': more than 2^31 elements (" + input().text() +
+                          "); make the image smaller");
   }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const bool last = i + 1 == layers_.size();
@@ -240,7 +241,7 @@ void Network::build(const std::string& where) {
                             : "only the last layer is of this kind");
     }
   }
-  if (layers_.size() < 2) fail("a network needs at least one layer before its head");
+  if (layers_.size() < 2) fail(where, "a network needs at least one layer before its head");
   lower(layers_, 0);
 }
 

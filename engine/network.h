@@ -84,7 +84,8 @@ class Network {
  private:
   Network() = default;
   void visit_fields(FieldVisitor& visitor);
-  void build(const std::string& where);
+  /// Where the table and its key `input` were written, for messages.
+  void build(const std::string& where, const std::string& where_input);
   int add_node(const Layer* layer, int src, int shortcut, MapShape dst_shape);
   int lower(const LayerList& layers, int src);
   void check_name(const Layer& layer);

@@ -61,7 +61,7 @@ BufferMemory::BufferMemory(const BufferTable& table) : bytes_(table.allocated_by
   if (block_ == nullptr) {
     throw Error(ErrorCode::kUnsupported,
                 "not enough memory for " + std::to_string(bytes_ >> 20) +
-                    " MiB of activations; use a smaller max_batch or batch size");
+                    " MiB of activations; use a smaller max_batch (batch size), or a smaller network");
   }
   // Zeroed because padded channels are read as zeros and nobody writes them.
   std::memset(block_.get(), 0, bytes_);

@@ -1,6 +1,7 @@
 // The verbs as a user meets them, on runs small enough to take a tenth of a second.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <regex>
+#include <set>
 #include <sstream>
 
 #include "cli/command.h"
@@ -51,6 +54,11 @@ Result bellows(const std::string& line) {
   result.out = out.str();
   result.err = err.str();
   return result;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  const Bytes bytes = read_file(file);
+  return {bytes.begin(), bytes.end()};
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -226,6 +234,46 @@ TEST_F(Command, TrainNamesWhatIsWrongWithItsArguments) {
                  {path("none")});
   const std::string odd = config(digits(), 2, "odd.toml", "colour = 3\n");
   expect_refused(bellows("train " + odd + " --out x"), 1, {odd, "colour"});
+  expect_refused(bellows("train " + run + " --batch-size 81 --out x"), 1,
+                 {run + ": key 'training.batch_size' is 81"});
+  const std::string few = config(
+      "format = \"digits\"\n[data.digits]\ntrain_images = 2\ntest_images = 1\n", 2, "few.toml");
+  expect_refused(bellows("train " + few + " --out x"), 1, {"'data.validation'", "2 images"});
+}
+
+TEST_F(Command, TrainLeavesNoFolderBehindWhenItIsRefused) {
+  const std::string refused = "train " + config(digits()) + " --out " + path("deep/run");
+  expect_refused(bellows(refused + " --extend " + path("none")), 1, {path("none")});
+  expect_refused(bellows(refused + " --batch-size 1000"), 1, {"batch_size"});
+  EXPECT_FALSE(std::filesystem::exists(path("deep")));
+}
+
+TEST_F(Command, TrainShowsABarRateLossAccuracyAndTimeLeftOnATerminal) {
+  const std::string run = config(digits());
+  const std::string out = path("run");
+  int terminal = -1;
+  const winsize size{.ws_row = 24, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::alarm(60);
+    ::execl(BELLOWS_COMMAND, BELLOWS_COMMAND, "train", run.c_str(), "--out", out.c_str(),
+            "--epochs", "100", nullptr);
+    ::_exit(127);
+  }
+  std::string shown;
+  std::array<char, 256> part{};
+  for (ssize_t got = 0; (got = ::read(terminal, part.data(), part.size())) > 0;) {
+    shown.append(part.data(), static_cast<std::size_t>(got));
+  }
+  ::close(terminal);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << shown;
+  const std::regex line(
+      "group [12]/2 epoch [0-9]+/100 \\[=*> *\\] loss [0-9.]+, [0-9.]+ %, [0-9,]+ img/s, "
+      "[0-9:]+ left");
+  EXPECT_TRUE(std::regex_search(shown, line)) << shown;
 }
 
 TEST_F(Command, TrainDoesNotTouchAFolderThatHoldsARunUnlessToldTo) {
@@ -449,6 +497,10 @@ TEST_F(Command, EvaluateTakesAllImagesOfAFolderThatTheModelWasNotTrainedOn) {
                             [](const auto& entry) { return entry.path().extension() == ".png"; }));
   EXPECT_EQ(images_of(fresh), all);
   EXPECT_LT(images_of(seen), all / 2);
+  // Too few to be held out as the model's own were.
+  digit_png(0, "few/class0/0.png");
+  digit_png(1, "few/class1/1.PNG");
+  EXPECT_EQ(images_of(path("few")), 2);
 }
 
 TEST_F(Command, EvaluateNamesWhatIsWrongWithItsArguments) {
@@ -686,6 +738,41 @@ TEST_F(Command, DataDownloadNamesWhatItCannotFetch) {
   // Nobody listens on port 1.
   expect_refused(bellows("data download mnist " + path("x") + " --from http://127.0.0.1:1/"), 1,
                  {"http://127.0.0.1:1/"});
+  EXPECT_FALSE(std::filesystem::exists(path("x")));
+}
+
+// Every key, at any depth; those under "extra" are names of what was recorded.
+void collect_keys(const Json& value, std::set<std::string>& keys) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) {
+      keys.insert(key);
+      if (key != "extra") collect_keys(inner, keys);
+    }
+  } else if (value.is_array()) {
+    for (const Json& inner : value) collect_keys(inner, keys);
+  }
+}
+
+TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
+  const std::string run = config(digits());
+  const std::string model = path("run/model.safetensors");
+  const std::string image = digit_png(0, "pngs/class0/0.png");
+  std::set<std::string> keys;
+  for (const std::string& line :
+       {"train " + run + " --json --out " + path("run"),
+        "evaluate " + model + " --confusion --check --json", "infer " + model + " --json " + image,
+        "inspect " + model + " --layers --json", "inspect " + run + " --layers --json",
+        "data list --json " + path(""), "data verify --json " + path("pngs"),
+        "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
+    const Result result = bellows(line);
+    EXPECT_NE(result.out, "") << line << ": " << result.err;
+    for (const Json& value : json_lines(result.out)) collect_keys(value, keys);
+  }
+  for (const Json& value : json_lines(text_of(path("run/log.jsonl")))) collect_keys(value, keys);
+  const std::string page =
+      text_of(std::filesystem::path(BELLOWS_SOURCE_DIR) / "docs/json_output.md");
+  EXPECT_GT(keys.size(), 60U);
+  for (const std::string& key : keys) EXPECT_THAT(page, HasSubstr("`" + key + "`"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <set>
 #include <sstream>
 #include <string>
@@ -119,6 +120,22 @@ TEST(ConfigsPage, ListsEveryKeyAsTheCodeHasItAndNoOther) {
   }
 }
 
+// Channels or features of all groups together, layer by layer, each number once where it repeats.
+std::string all_channels(const std::filesystem::path& file) {
+  const Network network = read_run_config(file).network;
+  std::string text;
+  int last = 0;
+  for (const Node& node : network.nodes()) {
+    if (node.layer->kind() != LayerKind::kConv && node.layer->kind() != LayerKind::kLinear)
+      continue;
+    const std::vector<int>& channels = node.site.dst.channels;
+    const int sum = std::accumulate(channels.begin(), channels.end(), 0);
+    if (sum != last) text += (text.empty() ? "" : "-") + std::to_string(sum);
+    last = sum;
+  }
+  return text;
+}
+
 TEST(ConfigsPage, NamesEveryKindOfLayerAndEveryFile) {
   const std::string page = text_of(kFolder / "README.md");
   for (const LayerKind kind : all_layer_kinds()) {
@@ -129,7 +146,8 @@ TEST(ConfigsPage, NamesEveryKindOfLayerAndEveryFile) {
   }
   for (const auto& file : shipped_runs()) {
     const std::string name = std::filesystem::relative(file, kFolder).generic_string();
-    EXPECT_NE(page.find("| `" + name + "` |"), std::string::npos) << name;
+    const std::string row = "| `" + name + "` | " + all_channels(file) + " |";
+    EXPECT_NE(page.find(row), std::string::npos) << row;
   }
 }
 

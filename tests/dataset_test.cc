@@ -134,6 +134,17 @@ TEST(DetectFormat, KnowsEachFormatByItsFiles) {
   EXPECT_EQ(detect_format(root / "f"), DatasetFormat::kFolder);
 }
 
+TEST(DetectFormat, SaysWhyItCannotLook) {
+  const auto root = fresh_folder();
+  std::filesystem::create_symlink(root / "loop", root / "loop");
+  expect_error(ErrorCode::kIoError, {(root / "loop").string(), "symbolic links"},
+               [&] { (void)detect_format(root / "loop"); });
+  std::filesystem::create_symlink("train-images-idx3-ubyte", root / "train-images-idx3-ubyte");
+  expect_error(ErrorCode::kIoError, {(root / "train-images-idx3-ubyte").string(), "symbolic links"},
+               [&] { (void)detect_format(root); });
+  expect_error(ErrorCode::kNotFound, {"an empty name"}, [] { (void)detect_format(""); });
+}
+
 TEST(DetectFormat, ListsWhatItLookedFor) {
   const auto root = fresh_folder();
   expect_error(

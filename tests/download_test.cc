@@ -13,7 +13,9 @@ CatalogueFile described(const std::string& name, const Bytes& bytes) {
   return {name, bytes.size(), sha256_hex(bytes)};
 }
 
+// A folder that was made for nothing is taken away again.
 std::size_t entries(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder)) return 0;
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
 }
 

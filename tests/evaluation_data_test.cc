@@ -10,6 +10,7 @@
 #include "engine/model_state.h"
 #include "tests/data_fixtures.h"
 #include "tests/grouped_networks.h"
+#include "training/trainer.h"
 
 namespace bellows::cli {
 namespace {
@@ -60,6 +61,23 @@ TEST(EvaluationData, RefusesARecordThatIsDamagedOrHasNoHoldOut) {
     static_cast<void>(load_evaluation_data(digits_info(R"({"validation":0})"), model,
                                            {.data = {}, .format = {}, .split = "validation"}));
   });
+}
+
+TEST(EvaluationData, OfOtherImagesNoneWereHeldOutAndAllAreTrainingImages) {
+  const Model model = digits_model();
+  ModelInfo info = digits_info(kSmall);
+  const auto load = [&](const char* split) {
+    return load_evaluation_data(info, model, {.data = {}, .format = {}, .split = split});
+  };
+  info.extra.emplace_back(kTrainingImagesSha256, load("train").images.sha256());
+  EXPECT_EQ(load("train").images.size(), 30U);
+  EXPECT_EQ(load("validation").images.size(), 10U);
+  info.extra.back().second = std::string(64, '0');
+  EXPECT_EQ(load("train").images.size(), 40U);
+  EXPECT_EQ(load("train").part, "training images: the model was trained on others");
+  EXPECT_EQ(load("test").images.size(), 30U);
+  expect_error(ErrorCode::kInvalidArgument, {"none of these were held out", "--split"},
+               [&] { static_cast<void>(load("validation")); });
 }
 
 TEST(EvaluationData, NeedsAFolderForAnythingElse) {

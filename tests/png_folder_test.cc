@@ -65,7 +65,6 @@ TEST(PngFolder, ConvertsToTheChannelsOfTheFirstImageOrThoseAskedFor) {
 
 TEST(PngFolder, TheTestPartHasTheChannelsOfTheTrainingPart) {
   const auto root = fresh_folder();
-  std::filesystem::create_directories(root / "train" / "a");
   put(root / "train" / "b" / "1.png", {3, 3, 4}, 60);
   put(root / "train" / "b" / "2.png", kGrey, 70);
   put(root / "test" / "b" / "1.png", kGrey, 50);
@@ -97,6 +96,24 @@ TEST(PngFolder, NamesADamagedImage) {
   const auto root = fresh_folder();
   const auto file = write_file(root / "a" / "bad.png", noise(100));
   expect_error(ErrorCode::kCorruptData, {file.string()},
+               [&] { (void)load_png_folder(root, Split::kTrain); });
+}
+
+TEST(PngFolder, TakesEndingsInLettersOfAnyCase) {
+  const auto root = fresh_folder();
+  put(root / "a" / "1.png", kGrey, 1);
+  put(root / "a" / "2.PNG", kGrey, 2);
+  put(root / "b" / "3.Png", kGrey, 3);
+  EXPECT_EQ(load_png_folder(root, Split::kTrain).count_per_class(),
+            (std::vector<std::size_t>{2, 1}));
+}
+
+TEST(PngFolder, RefusesAClassWithoutTrainingImages) {
+  const auto root = fresh_folder();
+  put(root / "train" / "a" / "1.png", kGrey, 1);
+  put(root / "test" / "a" / "1.png", kGrey, 1);
+  write_file(root / "train" / "b" / "1.jpeg", noise(10));
+  expect_error(ErrorCode::kNotFound, {(root / "train" / "b").string(), "*.png", "remove"},
                [&] { (void)load_png_folder(root, Split::kTrain); });
 }
 

@@ -149,7 +149,7 @@ TEST_F(TomlReader, SaysThatAFolderIsNoFile) {
     FAIL() << "a folder was read";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kIoError);
-    EXPECT_THAT(error.what(), EndsWith("cannot be read as a file"));
+    EXPECT_THAT(error.what(), EndsWith("is a folder; name a configuration file"));
   }
 }
 

@@ -667,6 +667,40 @@ TEST_F(Trainer, LeavesAFolderThatHoldsARunAloneUnlessToldOtherwise) {
   expect_refused_unchanged(ErrorCode::kNotFound, {path("none")}, config, digits(), replacing);
 }
 
+TEST_F(Trainer, SaysHowToKeepTheGroupsOfARunWhoseCheckpointIsDamagedOrGone) {
+  const RunConfig config = run_config(2);
+  Watcher watcher;
+  watcher.stop_after = 9;  // one batch into group 2
+  ASSERT_FALSE(train(config, digits(), options("run"), watcher).finished);
+  ASSERT_EQ(watcher.models.size(), 1U);
+  const Path checkpoint = path("run") / "checkpoint";
+  Bytes damaged = read_file(checkpoint);
+  damaged[40] ^= 1;  // in its header
+  write_file(checkpoint, damaged);
+  expect_refused_unchanged(ErrorCode::kCorruptData,
+                           {checkpoint, "--overwrite", model("run"), "--extend"}, config, digits(),
+                           resuming("run"));
+  std::filesystem::remove(checkpoint);
+  expect_refused_unchanged(ErrorCode::kInvalidArgument,
+                           {"no checkpoint", "1 of 2 groups", "--extend", model("run")}, config,
+                           digits(), resuming("run"));
+  TrainerOptions extending = options("wider");
+  extending.extend = model("run");
+  Watcher wider;
+  EXPECT_TRUE(train(config, digits(), extending, wider).finished);
+}
+
+TEST_F(Trainer, SaysBeforeItTrainsThatTheLastGroupDoesNotFitIntoMemory) {
+  RunConfig config = run_config(2);
+  // Group 2 has 40 x 1,048,576 maps of 28 x 28 pixels: 131 GB.
+  config.network = Network::read(config::network(
+      {1, 28, 28}, kClasses, 2, "grouped", "per_width",
+      {config::conv("conv1", {4, 1048576}, 1, 0), config::layer("global_avg_pool", "pool1")}));
+  config.training.batch_size = 40;
+  expect_refused_unchanged(ErrorCode::kUnsupported, {"training group 2", "not enough memory"},
+                           config, digits(), options("run"));
+}
+
 TEST_F(Trainer, ResumesNothingWhereNoRunHasBegun) {
   std::filesystem::create_directories(path("empty"));
   for (const char* run : {"empty", "mistyped"}) {

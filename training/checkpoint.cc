@@ -26,7 +26,7 @@ ConfigValue integer(std::size_t value) { return ConfigValue(static_cast<std::int
 
 [[noreturn]] void corrupt(const std::filesystem::path& path, const std::string& what) {
   throw Error(ErrorCode::kCorruptData,
-              "checkpoint '" + path.string() + "' " + what + "; delete it and start the run again");
+              "checkpoint '" + path.string() + "' " + what + "; begin anew with --overwrite");
 }
 
 std::int64_t integer_at(const ConfigValue* value, const std::filesystem::path& path) {
@@ -68,6 +68,14 @@ std::string header_of(const std::string& state, const std::vector<Checkpoint::Ar
   return header;
 }
 
+ConfigValue header_json(const std::string& header, const std::filesystem::path& path) {
+  try {
+    return read_json(header, path.string());
+  } catch (const Error&) {
+    corrupt(path, "has a damaged header");
+  }
+}
+
 }  // namespace
 
 void CheckpointState::visit_fields(FieldVisitor& visitor) {
@@ -94,7 +102,7 @@ const std::vector<float>& Checkpoint::array(const std::string& name, std::size_t
   }
   throw Error(ErrorCode::kCorruptData, "the checkpoint has no array '" + name + "' of " +
                                            std::to_string(size) +
-                                           " values; delete it and start the run again");
+                                           " values; begin anew with --overwrite");
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
@@ -134,7 +142,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   std::string header(length, '\0');
   file.read(header.data(), static_cast<std::streamsize>(length));
   if (!file) corrupt(path, "is truncated");
-  const ConfigValue parsed = read_json(header, path.string());
+  const ConfigValue parsed = header_json(header, path);
   const ConfigValue* metadata = parsed.find("__metadata__");
   if (metadata == nullptr || string_at(metadata->find("format"), path) != kFormat) {
     corrupt(path, "is not one of this version's");

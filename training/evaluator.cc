@@ -87,6 +87,9 @@ EvaluationOptions checked(const Model& model, const Dataset& images,
                           const EvaluationOptions& options) {
   EvaluationOptions wanted = options;
   if (wanted.last_width == 0) wanted.last_width = model.groups();
+  // Memory is taken for a whole batch, however few images there are.
+  const auto images_at_most = static_cast<int>(std::min<std::size_t>(images.size(), 1U << 20));
+  wanted.batch = std::min(wanted.batch, std::max(1, images_at_most));
   require_fit(model, images, wanted);
   return wanted;
 }

@@ -21,20 +21,22 @@ ConstValues const_view(std::span<const float> span) {
 }  // namespace
 
 void OptimiserOptions::visit_fields(FieldVisitor& visitor) {
+  constexpr double kLeastRate = 1e-12;     // at 0 nothing is learned
+  constexpr double kBelowOne = 0.9999999;  // at 1 nothing is forgotten, and a mean never moves
   visitor.field("kind", kind,
                 {.help = "what turns gradients into updates", .choices = {"sgd", "adamw"}});
   visitor.field("learning_rate", learning_rate,
-                {.help = "base rate, which the schedule scales", .minimum = 0});
+                {.help = "base rate, which the schedule scales", .minimum = kLeastRate});
   visitor.field(
       "weight_decay", weight_decay,
       {.help = "pull of weights towards zero; never of biases and normalisation", .minimum = 0});
   if (kind == "sgd") {
-    visitor.field("momentum", momentum,
-                  {.help = "share of the last update kept; for sgd", .minimum = 0, .maximum = 1});
+    visitor.field(
+        "momentum", momentum,
+        {.help = "share of the last update kept; for sgd", .minimum = 0, .maximum = kBelowOne});
     visitor.field("nesterov", nesterov, {.help = "look ahead along the momentum; for sgd"});
   }
   if (kind == "adamw") {
-    constexpr double kBelowOne = 0.9999999;  // at 1 the mean would never move
     visitor.field("beta1", beta1,
                   {.help = "memory of the mean; for adamw", .minimum = 0, .maximum = kBelowOne});
     visitor.field(

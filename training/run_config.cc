@@ -274,7 +274,9 @@ ConfigValue RunConfig::write() const {
 }
 
 RunConfig read_run_config(const std::filesystem::path& path) {
-  return read_run_config(read_toml(path));
+  RunConfig run = read_run_config(read_toml(path));
+  run.source = path.string();
+  return run;
 }
 
 RunConfig read_run_config(const ConfigValue& table) {

@@ -74,6 +74,7 @@ struct RunConfig {
   DataConfig data;
   TrainingConfig training;
   ExpectedConfig expected;
+  std::string source = {};  ///< the file that was read, for messages; else empty
 
   /// The inverse of reading, with every key that the chosen kinds have; equal runs give equal JSON.
   [[nodiscard]] ConfigValue write() const;

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <fstream>
 #include <string>
@@ -11,6 +12,8 @@
 #include <system_error>
 #include <utility>
 #include <vector>
+
+#include "training/data/archive_reader.h"
 
 namespace bellows {
 namespace {
@@ -25,13 +28,14 @@ constexpr int kMaxDots = 32;
 
 std::string read_text(const std::filesystem::path& path) {
   const std::string file = path.string();
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
-    throw Error(ErrorCode::kNotFound, file + ": there is no such file");
+  require_exists(path);
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorCode::kIoError, file + ": is a folder; name a configuration file");
   }
   std::ifstream stream(path, std::ios::binary);
-  if (std::filesystem::is_directory(path, ignored) || !stream) {
-    throw Error(ErrorCode::kIoError, file + ": cannot be read as a file");
+  if (!stream) {
+    throw Error(ErrorCode::kIoError,
+                file + ": cannot be read: " + std::generic_category().message(errno));
   }
   std::string text(kMaxBytes + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));

@@ -159,6 +159,40 @@ std::string described(const Dataset& images) {
   return images.name() + " (" + images.provenance() + ")";
 }
 
+// What a step learns with, besides weights and images. Only the trainable groups' blocks are handed
+// to the optimiser: the others are frozen by construction.
+struct Learner {
+  Learner(const RunConfig& config, WeightSet& weights, GroupRange range, int threads,
+          std::uint64_t seed)
+      : gradients(config.network, range.last),
+        optimiser(config.training.optimiser, learned_blocks(config.network, weights, range)),
+        plan(config.network, weights, gradients,
+             {.trainable = range,
+              .batch = config.training.batch_size,
+              .threads = threads,
+              .label_smoothing = config.training.label_smoothing,
+              .seed = seed}) {}
+
+  std::vector<ParameterBlock> learned_blocks(const Network& network, WeightSet& weights,
+                                             GroupRange range) {
+    std::vector<ParameterBlock> blocks;
+    for (int group = range.first; group <= range.last; ++group) {
+      for (const ParameterKey& key : network.parameters(group)) {
+        if (!key.spec.learned()) continue;
+        gradient_spans.push_back(gradients.values(key));
+        blocks.push_back({network.parameter_name(key), weights.values(key), gradients.values(key),
+                          key.spec.decays()});
+      }
+    }
+    return blocks;
+  }
+
+  WeightSet gradients;
+  std::vector<std::span<float>> gradient_spans;  // of the trainable groups
+  Optimiser optimiser;
+  LearningPlan plan;
+};
+
 // One call of train(): the state shared by its steps.
 class Run {
  public:
@@ -172,6 +206,7 @@ class Run {
     load_base();
     prepare_state();
     if (checkpoint_) take_over();
+    check_memory();
   }
 
   TrainingOutcome go();
@@ -180,9 +215,11 @@ class Run {
   void check_data() const;
   void check_shape(const Dataset& images) const;
   void open_folder();
+  [[noreturn]] void refuse_without_checkpoint() const;
   void load_base();
   void prepare_state();
   void take_over();
+  void check_memory() const;
   void begin_writing(GroupRange range, const Optimiser& optimiser,
                      const TrainingPosition& position);
   void log_event(const char* event, ConfigValue::Table members);
@@ -203,6 +240,11 @@ class Run {
   [[nodiscard]] int groups() const { return config_.network.groups(); }
   [[nodiscard]] GroupRange range_from(int first) const {
     return {first, config_.training.joint() ? groups() : first};
+  }
+
+  // Where a key of the configuration stands, for messages.
+  [[nodiscard]] std::string source() const {
+    return config_.source.empty() ? "" : config_.source + ": ";
   }
 
   [[nodiscard]] bool learns_alone(int group) const {
@@ -235,14 +277,14 @@ void Run::check_shape(const Dataset& images) const {
   const ImageShape& shape = images.shape();
   if (shape.channels != input.channels_of(1) || shape.height != input.height ||
       shape.width != input.width) {
-    refuse("key 'network.input' is [" + std::to_string(input.channels_of(1)) + ", " +
+    refuse(source() + "key 'network.input' is [" + std::to_string(input.channels_of(1)) + ", " +
            std::to_string(input.height) + ", " + std::to_string(input.width) + "], the images of " +
            described(images) + " are [" + std::to_string(shape.channels) + ", " +
            std::to_string(shape.height) + ", " + std::to_string(shape.width) + "]");
   }
   if (images.classes() != config_.network.classes()) {
-    refuse("key 'network.classes' is " + std::to_string(config_.network.classes()) + ", " +
-           described(images) + " has " + std::to_string(images.classes()) + " classes");
+    refuse(source() + "key 'network.classes' is " + std::to_string(config_.network.classes()) +
+           ", " + described(images) + " has " + std::to_string(images.classes()) + " classes");
   }
 }
 
@@ -251,11 +293,13 @@ void Run::check_data() const {
   if (!data_.validation.empty()) check_shape(data_.validation);
   if (data_.test && !data_.test->empty()) check_shape(*data_.test);
   if (config_.training.stacking && data_.validation.empty()) {
-    refuse("key 'training.stacking' is true, but no images are held out; raise 'data.validation'");
+    refuse(source() +
+           "key 'training.stacking' is true, but no images are held out; raise 'data.validation'");
   }
   if (data_.training.size() < static_cast<std::size_t>(config_.training.batch_size)) {
-    refuse("key 'training.batch_size' is " + std::to_string(config_.training.batch_size) +
-           ", there are only " + std::to_string(data_.training.size()) + " training images");
+    refuse(source() + "key 'training.batch_size' is " +
+           std::to_string(config_.training.batch_size) + ", there are only " +
+           std::to_string(data_.training.size()) + " training images");
   }
 }
 
@@ -267,22 +311,33 @@ void Run::open_folder() {
     throw Error(ErrorCode::kNotFound, "there is no run to resume in '" + options_.folder.string() +
                                           "'; name the folder of one, or start without --resume");
   }
-  std::filesystem::create_directories(options_.folder, failed);
-  if (failed || !std::filesystem::is_directory(options_.folder)) {
-    throw Error(ErrorCode::kIoError, "cannot make the folder '" + options_.folder.string() +
-                                         "': " + failed.message() + "; choose another");
-  }
   if (options_.resume) {
-    if (!has_checkpoint) {
-      refuse("the run in '" + options_.folder.string() +
-             "' is finished already; begin anew with --overwrite, or choose another folder");
+    if (!has_checkpoint) refuse_without_checkpoint();
+    try {
+      checkpoint_ = load_checkpoint(checkpoint_path());
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kCorruptData || !has_model) throw;
+      throw Error(error.code(), std::string(error.what()) + ", or keep the groups of '" +
+                                    model_path().string() + "' with --extend and another folder");
     }
-    checkpoint_ = load_checkpoint(checkpoint_path());
   } else if ((has_checkpoint || has_model) && !options_.overwrite) {
     refuse("the folder '" + options_.folder.string() +
            "' holds a run; go on with --resume, replace it with --overwrite, or choose another "
            "folder");
   }
+}
+
+// A model alone is a finished run, or what is left of one whose checkpoint was taken away.
+void Run::refuse_without_checkpoint() const {
+  const int finished = load_model(model_path()).network.groups();
+  if (finished >= groups()) {
+    refuse("the run in '" + options_.folder.string() +
+           "' is finished already; begin anew with --overwrite, or choose another folder");
+  }
+  refuse("the run in '" + options_.folder.string() + "' has no checkpoint, and its model " +
+         std::to_string(finished) + " of " + std::to_string(groups()) +
+         " groups; keep them with --extend '" + model_path().string() +
+         "' and another folder, or begin anew with --overwrite");
 }
 
 void Run::load_base() {
@@ -404,11 +459,30 @@ void Run::take_over() {
   state_.first_group = found.first_group;
 }
 
+// The last step is the largest: that it does not fit is said now, not when those before it have
+// been trained.
+void Run::check_memory() const {
+  const GroupRange last{groups(), groups()};
+  if (config_.training.joint() || state_.first_group == groups()) return;
+  internal::with_every_failure_an_error(
+      "training group " + std::to_string(groups()) + " of '" + config_.name + "'",
+      "use smaller groups or a smaller 'training.batch_size'", [&] {
+        WeightSet weights(config_.network, groups());
+        return Learner(config_, weights, last, threads_, 0).optimiser.updates();
+      });
+}
+
 // Called once a step; the first time nothing can be refused any more, and until then a run that is
 // to be replaced stays as it was.
 void Run::begin_writing(GroupRange range, const Optimiser& optimiser,
                         const TrainingPosition& position) {
   if (log_) return;
+  std::error_code failed;
+  std::filesystem::create_directories(options_.folder, failed);
+  if (failed || !std::filesystem::is_directory(options_.folder)) {
+    throw Error(ErrorCode::kIoError, "cannot make the folder '" + options_.folder.string() +
+                                         "': " + failed.message() + "; choose another");
+  }
   Log opened(options_.folder / kLogName);
   if (checkpoint_) {
     opened.drop_partial_line();
@@ -448,6 +522,7 @@ ModelInfo Run::info(int groups) const {
   info.extra.emplace_back("configuration", config_.name);
   info.extra.emplace_back("training_images", std::to_string(data_.training.size()));
   info.extra.emplace_back(kTrainingImagesSha256, images_hashes_);
+  if (config_.training.stacking) info.extra.emplace_back("stacking", "true");
   if (options_.extend) info.extra.emplace_back("base_sha256", base_hashes_);
   // So that the same images can be found again: how the generator drew, what was held out.
   ConfigValue data = *config_.write().find("data");
@@ -542,29 +617,11 @@ bool Run::train_step(GroupRange range) {
     if (learns_alone(group)) forget_narrower(config_.network, group, weights_);
   }
 
-  // Only the trainable groups' blocks are handed to the optimiser: the others are frozen by
-  // construction.
-  WeightSet gradients(config_.network, range.last);
-  std::vector<ParameterBlock> blocks;
-  std::vector<std::span<float>> gradient_spans;
-  for (int group = range.first; group <= range.last; ++group) {
-    for (const ParameterKey& key : config_.network.parameters(group)) {
-      if (!key.spec.learned()) continue;
-      gradient_spans.push_back(gradients.values(key));
-      blocks.push_back({config_.network.parameter_name(key), weights_.values(key),
-                        gradients.values(key), key.spec.decays()});
-    }
-  }
-  Optimiser optimiser(training.optimiser, std::move(blocks));
   // Batches and dropout of every step are drawn anew, and differently for every group.
   const auto step_seed = static_cast<std::uint64_t>(training.seed) * 1000003U +
                          static_cast<std::uint64_t>(range.first);
-  LearningPlan plan(config_.network, weights_, gradients,
-                    {.trainable = range,
-                     .batch = training.batch_size,
-                     .threads = threads_,
-                     .label_smoothing = training.label_smoothing,
-                     .seed = step_seed});
+  Learner learner(config_, weights_, range, threads_, step_seed);
+  Optimiser& optimiser = learner.optimiser;
   BatchLoader loader(data_.training, {.batch_size = training.batch_size,
                                       .seed = step_seed,
                                       .shuffle = true,
@@ -629,8 +686,8 @@ bool Run::train_step(GroupRange range) {
     while (position.batch < position.batches) {
       const Batch batch = loader.next();
       const std::int64_t step = position.epoch * position.batches + position.batch;
-      const std::vector<WidthLoss>& losses =
-          plan.forward(batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step));
+      const std::vector<WidthLoss>& losses = learner.plan.forward(
+          batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step));
       for (const WidthLoss& width : losses) {
         if (!std::isfinite(width.loss)) {
           refuse_infinite("the loss of width " + std::to_string(width.width) + " in epoch " +
@@ -639,9 +696,12 @@ bool Run::train_step(GroupRange range) {
         }
       }
       const WidthLoss widest = losses.back();
-      plan.backward();
-      if (learns_alone(range.last)) forget_narrower(config_.network, range.last, gradients);
-      if (training.gradient_clip > 0) clip_gradients(gradient_spans, training.gradient_clip);
+      learner.plan.backward();
+      if (learns_alone(range.last)) {
+        forget_narrower(config_.network, range.last, learner.gradients);
+      }
+      if (training.gradient_clip > 0)
+        clip_gradients(learner.gradient_spans, training.gradient_clip);
       const double rate = rate_of(step);
       optimiser.step(rate);
       epoch_loss += widest.loss;
@@ -795,6 +855,31 @@ LoadOptions loading_options(const DataConfig& config) {
   return options;
 }
 
+TrainingData divide_training_images(const Dataset& all, const DataConfig& config) {
+  TrainingData data;
+  data.training = all;
+  if (config.validation > 0) {
+    HoldOut parts;
+    try {
+      parts = hold_out(all, {.fraction = config.validation,
+                             .seed = static_cast<std::uint64_t>(config.split_seed)});
+    } catch (const Error& error) {
+      throw Error(error.code(), "key 'data.validation' does not fit the images of " +
+                                    described(all) + ": " + error.what());
+    }
+    data.training = all.subset(parts.kept);
+    data.validation = all.subset(parts.held_out);
+  }
+  const auto limit = static_cast<std::size_t>(config.train_limit);
+  // The first ones of a folder of images would all be of one class.
+  if (limit > 0 && limit < data.training.size()) {
+    const auto seed = static_cast<std::uint64_t>(config.split_seed);
+    data.training =
+        data.training.subset(hold_out(data.training, {.count = limit, .seed = seed}).held_out);
+  }
+  return data;
+}
+
 TrainingData load_training_data(const DataConfig& config, const std::filesystem::path& path) {
   const std::filesystem::path place = path.empty() ? std::filesystem::path(config.path) : path;
   const LoadOptions options = loading_options(config);
@@ -803,26 +888,8 @@ TrainingData load_training_data(const DataConfig& config, const std::filesystem:
   }
   const DatasetFormat format =
       config.format == "auto" ? detect_format(place) : parse_format_name(config.format);
-  TrainingData data;
-  const Dataset all = load_dataset(format, place, Split::kTrain, options);
-  if (config.validation > 0) {
-    const HoldOut parts = hold_out(all, {.fraction = config.validation,
-                                         .seed = static_cast<std::uint64_t>(config.split_seed)});
-    data.training = all.subset(parts.kept);
-    data.validation = all.subset(parts.held_out);
-  } else {
-    data.training = all;
-  }
-  if (config.train_limit > 0) {
-    const auto limit = static_cast<std::size_t>(config.train_limit);
-    // The first ones of a folder of images would all be of one class.
-    if (limit < data.training.size()) {
-      data.training = data.training.subset(
-          hold_out(data.training,
-                   {.count = limit, .seed = static_cast<std::uint64_t>(config.split_seed)})
-              .held_out);
-    }
-  }
+  TrainingData data =
+      divide_training_images(load_dataset(format, place, Split::kTrain, options), config);
   try {
     data.test = load_dataset(format, place, Split::kTest, options);
   } catch (const Error& error) {

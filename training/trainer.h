@@ -37,9 +37,14 @@ struct TrainingData {
 /// What `config` says about how images are loaded.
 [[nodiscard]] LoadOptions loading_options(const DataConfig& config);
 
+/// Holds validation images out of a data set's training images and limits the rest, as `config`
+/// says. Throws Error as hold_out does, naming the key.
+TrainingData divide_training_images(const Dataset& all, const DataConfig& config);
+
 /// Loads what `config` names and holds the validation images out. `path` replaces the configured
 /// one unless empty. A data set without any test images is no failure, half a test part (images
-/// without labels, a folder without images) is. Throws Error as load_dataset and hold_out do.
+/// without labels, a folder without images) is. Throws Error as load_dataset and
+/// divide_training_images do.
 TrainingData load_training_data(const DataConfig& config, const std::filesystem::path& path);
 
 /// Where a run stands.

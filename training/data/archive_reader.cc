@@ -14,10 +14,19 @@
 namespace bellows {
 namespace {
 
+constexpr const char* kRemedy = "; fetch the file again";
 constexpr std::uint64_t kMaxTarBytes = std::uint64_t{4} << 30;
 
 [[noreturn]] void corrupt(const std::filesystem::path& file, const std::string& what) {
   throw Error(ErrorCode::kCorruptData, file.string() + ": " + what);
+}
+
+// What lies at `path`, perhaps nothing. Throws where that cannot be told.
+std::filesystem::file_status status_of(const std::filesystem::path& path) {
+  std::error_code problem;
+  const std::filesystem::file_status status = std::filesystem::status(path, problem);
+  if (std::filesystem::status_known(status)) return status;
+  throw Error(ErrorCode::kIoError, path.string() + ": " + problem.message());
 }
 
 // Feeds libarchive. gzip is unpacked here, by zlib, because libarchive does not compare the
@@ -25,12 +34,8 @@ constexpr std::uint64_t kMaxTarBytes = std::uint64_t{4} << 30;
 class Source {
  public:
   explicit Source(const std::filesystem::path& file) : file_(file) {
-    std::error_code error;
-    const auto status = std::filesystem::status(file, error);
-    if (!std::filesystem::exists(status)) {
-      throw Error(ErrorCode::kNotFound, file.string() + ": no such file");
-    }
-    if (std::filesystem::is_directory(status)) {
+    require_exists(file);
+    if (std::filesystem::is_directory(status_of(file))) {
       throw Error(ErrorCode::kIoError, file.string() + ": is a folder, a file is needed");
     }
     gz_ = gzopen(file.c_str(), "rb");
@@ -81,7 +86,7 @@ class Source {
 
   [[noreturn]] void fail() const {
     throw Error(io_ ? ErrorCode::kIoError : ErrorCode::kCorruptData,
-                file_.string() + ": " + problem_);
+                file_.string() + ": " + problem_ + (io_ ? "" : kRemedy));
   }
   [[nodiscard]] bool failed() const { return !problem_.empty(); }
 
@@ -146,12 +151,12 @@ class Reader {
   [[noreturn]] void fail() const {
     if (source_.failed()) source_.fail();
     const char* text = archive_error_string(archive_.get());
-    if (text == nullptr) corrupt(file_, "damaged archive");
+    if (text == nullptr) corrupt(file_, std::string("damaged archive") + kRemedy);
     // What libarchive says of xz data without an end.
     if (std::strstr(text, "No progress is possible") != nullptr) {
-      corrupt(file_, "xz data is cut off");
+      corrupt(file_, std::string("xz data is cut off") + kRemedy);
     }
-    corrupt(file_, text);
+    corrupt(file_, std::string(text) + kRemedy);
   }
 
   std::filesystem::path file_;
@@ -191,10 +196,15 @@ std::vector<ArchiveMember> read_tar_members(
 std::filesystem::path find_packed(const std::filesystem::path& folder, std::string_view stem) {
   for (const char* ending : {"", ".gz", ".xz"}) {
     std::filesystem::path candidate = folder / (std::string(stem) + ending);
-    std::error_code error;
-    if (std::filesystem::is_regular_file(candidate, error)) return candidate;
+    if (std::filesystem::is_regular_file(status_of(candidate))) return candidate;
   }
   return {};
+}
+
+void require_exists(const std::filesystem::path& path) {
+  if (std::filesystem::exists(status_of(path))) return;
+  const std::string name = path.empty() ? "an empty name" : path.string();
+  throw Error(ErrorCode::kNotFound, name + ": no such file or folder");
 }
 
 }  // namespace bellows

@@ -35,8 +35,12 @@ struct ArchiveMember {
     const std::filesystem::path& file, const std::function<bool(std::string_view name)>& wanted,
     std::size_t max_bytes = kDefaultMaxBytes);
 
+/// Throws Error where there is no file or folder `path` (kNotFound), or where that cannot be told
+/// because a folder may not be looked into (kIoError).
+void require_exists(const std::filesystem::path& path);
+
 /// `folder/stem`, or with .gz or .xz behind it, whichever exists first in this order; empty path
-/// when none does.
+/// when none does. Throws Error(kIoError) where that cannot be told.
 [[nodiscard]] std::filesystem::path find_packed(const std::filesystem::path& folder,
                                                 std::string_view stem);
 

@@ -233,10 +233,7 @@ std::string_view finding_name(Finding::Kind kind) {
 
 std::vector<Finding> verify_dataset(DatasetFormat format, const std::filesystem::path& path) {
   const bool published = format != DatasetFormat::kFolder && format != DatasetFormat::kDigits;
-  if (std::error_code error;
-      format != DatasetFormat::kDigits && !std::filesystem::exists(path, error)) {
-    throw Error(ErrorCode::kNotFound, path.string() + ": no such file or folder");
-  }
+  if (format != DatasetFormat::kDigits) require_exists(path);
   std::vector<Finding> findings;
   if (published) findings = verify_files(catalogue_entry(format), path);
   const std::vector<std::size_t>* train =

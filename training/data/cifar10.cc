@@ -131,9 +131,7 @@ bool looks_like_cifar10(const std::filesystem::path& path) {
 }
 
 Dataset load_cifar10(const std::filesystem::path& path, Split split) {
-  if (std::error_code error; !std::filesystem::exists(path, error)) {
-    throw Error(ErrorCode::kNotFound, path.string() + ": no such file or folder");
-  }
+  require_exists(path);
   const std::filesystem::path source = locate_cifar10(path);
   const std::vector<std::string> batches = batch_names(split);
   if (source.empty()) {

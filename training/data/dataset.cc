@@ -197,12 +197,9 @@ Dataset load_dataset(DatasetFormat format, const std::filesystem::path& path, Sp
 }
 
 DatasetFormat detect_format(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    throw Error(ErrorCode::kNotFound, path.string() + ": no such file or folder");
-  }
+  require_exists(path);
   if (looks_like_cifar10(path)) return DatasetFormat::kCifar10;
-  if (std::filesystem::is_directory(path, error)) {
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
     if (!find_packed(path, "train-images-idx3-ubyte").empty() ||
         !find_packed(path, "t10k-images-idx3-ubyte").empty()) {
       return tell_idx_apart(path);

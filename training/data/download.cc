@@ -146,6 +146,31 @@ void fetch(const std::string& url, const CatalogueFile& file, const std::filesys
   output.commit();
 }
 
+// Makes a folder and those above it; takes away again what nothing was put into.
+class NewFolders {
+ public:
+  explicit NewFolders(const std::filesystem::path& folder) {
+    std::error_code error;
+    for (std::filesystem::path path = folder;
+         !path.empty() && !std::filesystem::exists(path, error); path = path.parent_path()) {
+      made_.push_back(path);
+    }
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+      throw Error(ErrorCode::kIoError, folder.string() + ": cannot be made: " + error.message());
+    }
+  }
+  ~NewFolders() {
+    std::error_code ignored;  // those that are not empty stay
+    for (const auto& folder : made_) std::filesystem::remove(folder, ignored);
+  }
+  NewFolders(const NewFolders&) = delete;
+  NewFolders& operator=(const NewFolders&) = delete;
+
+ private:
+  std::vector<std::filesystem::path> made_;  // innermost first
+};
+
 }  // namespace
 
 std::vector<std::string> download_files(const std::vector<CatalogueFile>& files,
@@ -158,11 +183,8 @@ std::vector<std::string> download_files(const std::vector<CatalogueFile>& files,
                                                  " seconds; it must be at least 1");
   }
   initialise_curl();
+  const NewFolders made(folder);
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorCode::kIoError, folder.string() + ": cannot be made: " + error.message());
-  }
   std::string base = options.base_url.empty() ? base_url : options.base_url;
   if (!base.ends_with('/')) base += '/';
   std::vector<std::string> fetched;

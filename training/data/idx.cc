@@ -37,7 +37,7 @@ std::vector<std::uint32_t> check_header(const std::filesystem::path& file,
   const std::size_t header = 4 + 4 * dimensions;
   if (bytes.size() < header) {
     corrupt(file, "only " + std::to_string(bytes.size()) + " bytes, the idx header alone has " +
-                      std::to_string(header));
+                      std::to_string(header) + "; fetch the file again");
   }
   if (const std::uint32_t found = big_endian(bytes, 0); found != magic) {
     corrupt(file, "magic number is " + std::to_string(found) + ", an idx file of " +
@@ -60,7 +60,7 @@ std::vector<std::uint32_t> check_header(const std::filesystem::path& file,
   for (std::size_t d = 1; d < dimensions; ++d) body *= sizes[d];
   if (bytes.size() - header != body) {
     corrupt(file, "header announces " + std::to_string(body) + " bytes of data, the file has " +
-                      std::to_string(bytes.size() - header));
+                      std::to_string(bytes.size() - header) + "; fetch the file again");
   }
   return sizes;
 }

@@ -22,7 +22,7 @@ std::vector<std::filesystem::path> list(const std::filesystem::path& folder, boo
     if (name.starts_with('.')) continue;
     std::error_code ignored;
     if (folders ? it->is_directory(ignored)
-                : it->path().extension() == ".png" && it->is_regular_file(ignored)) {
+                : has_png_name(it->path()) && it->is_regular_file(ignored)) {
       found.push_back(it->path());
     }
   }
@@ -81,7 +81,13 @@ Dataset load_png_folder(const std::filesystem::path& root, Split split, int chan
                   folder.string() + ": no class of that name in " + (root / "train").string());
     }
     const auto label = static_cast<std::int32_t>(known - names.begin());
-    for (const auto& file : list(folder, /*folders=*/false)) {
+    const auto files = list(folder, /*folders=*/false);
+    if (files.empty() && split == Split::kTrain) {
+      throw Error(
+          ErrorCode::kNotFound,
+          folder.string() + ": no *.png in this class; put some there or remove the folder");
+    }
+    for (const auto& file : files) {
       PngImage image = read_png(file, channels);
       if (first.empty()) {
         first = file;
@@ -109,14 +115,9 @@ Dataset load_png_folder(const std::filesystem::path& root, Split split, int chan
 bool looks_like_png_folder(const std::filesystem::path& root) {
   if (!is_folder(root)) return false;
   const std::filesystem::path part = is_folder(root / "train") ? root / "train" : root;
-  try {
-    for (const auto& folder : list(part, /*folders=*/true)) {
-      if (!list(folder, /*folders=*/false).empty()) return true;
-    }
-  } catch (const Error&) {
-    return false;
-  }
-  return false;
+  return std::ranges::any_of(list(part, /*folders=*/true), [](const auto& folder) {
+    return !list(folder, /*folders=*/false).empty();
+  });
 }
 
 }  // namespace bellows

@@ -10,13 +10,14 @@ namespace bellows {
 /// Loads `<root>/train/<class>/*.png` or `<root>/test/<class>/*.png`; without these two folders
 /// `<root>/<class>/*.png` is the training part and there is no test part (Error(kNotFound)).
 /// Classes are the folder names in byte order (those of train, for both parts; a test class that
-/// train does not know is an error); files are taken in byte order of their names. Every image must
+/// train does not know is an error, as is a class without a training image); files are taken in byte order of their names. Every image must
 /// have the size of the first; `channels` as for `read_png`, 0 taking for both parts those of the
 /// first training image. At most 2^31 bytes of pixels. Throws Error naming the odd file.
 [[nodiscard]] Dataset load_png_folder(const std::filesystem::path& root, Split split,
                                       int channels = 0);
 
-/// Whether `root` has a sub-folder with PNG files in one of the two forms.
+/// Whether `root` has a sub-folder with PNG files in one of the two forms. Throws Error(kIoError)
+/// for a folder that cannot be listed.
 [[nodiscard]] bool looks_like_png_folder(const std::filesystem::path& root);
 
 }  // namespace bellows

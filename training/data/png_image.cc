@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 #include <png.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -57,7 +58,8 @@ void check_header(const std::filesystem::path& file, const std::vector<std::uint
   if (width == 0 || height == 0 || width > kSide || height > kSide ||
       std::uint64_t{width} * height > kMaxPixels) {
     corrupt(file, "announces " + std::to_string(width) + "x" + std::to_string(height) +
-                      " pixels, more than this reader takes");
+                      " pixels; a side must be from 1 to " + std::to_string(kMaxPngSide) +
+                      ", the whole at most " + std::to_string(kMaxPixels));
   }
   if (bytes[24] == 16) {
     throw Error(ErrorCode::kUnsupported,
@@ -77,7 +79,7 @@ PngImage read_png(const std::filesystem::path& file, int channels) {
   check_header(file, bytes);
   Image image;
   if (png_image_begin_read_from_memory(image.get(), bytes.data(), bytes.size()) == 0) {
-    corrupt(file, std::string("damaged PNG: ") + image->message);
+    corrupt(file, std::string("damaged PNG: ") + image->message + "; save it again");
   }
   if (channels == 0) channels = (image->format & PNG_FORMAT_FLAG_COLOR) != 0 ? 3 : 1;
   image->format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
@@ -85,7 +87,7 @@ PngImage read_png(const std::filesystem::path& file, int channels) {
   std::vector<std::uint8_t> interleaved(shape.elements());
   const png_color white{255, 255, 255};
   if (png_image_finish_read(image.get(), &white, interleaved.data(), 0, nullptr) == 0) {
-    corrupt(file, std::string("damaged PNG: ") + image->message);
+    corrupt(file, std::string("damaged PNG: ") + image->message + "; save it again");
   }
   if (channels == 1) return {shape, std::move(interleaved)};
   const std::size_t plane = interleaved.size() / 3;
@@ -94,6 +96,13 @@ PngImage read_png(const std::filesystem::path& file, int channels) {
     for (std::size_t c = 0; c < 3; ++c) planes[c * plane + i] = interleaved[3 * i + c];
   }
   return {shape, std::move(planes)};
+}
+
+bool has_png_name(const std::filesystem::path& file) {
+  std::string extension = file.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return extension == ".png";
 }
 
 void write_png(const std::filesystem::path& file, const ImageShape& shape,

@@ -26,6 +26,9 @@ inline constexpr int kMaxPngSide = 16384;
 /// off, larger than kMaxPngSide or 64 Mi pixels), kUnsupported (16 bits per channel).
 [[nodiscard]] PngImage read_png(const std::filesystem::path& file, int channels = 0);
 
+/// Whether the name ends in .png, in letters of any case.
+[[nodiscard]] bool has_png_name(const std::filesystem::path& file);
+
 /// Writes an image of 1 or 3 channels atomically. Throws Error: kInvalidArgument, kIoError.
 void write_png(const std::filesystem::path& file, const ImageShape& shape,
                std::span<const std::uint8_t> pixels);

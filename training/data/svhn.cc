@@ -270,11 +270,8 @@ bool is_packed(const std::filesystem::path& file) {
 }  // namespace
 
 Dataset read_svhn_file(const std::filesystem::path& file) {
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) {
-    throw Error(ErrorCode::kNotFound, file.string() + ": no such file");
-  }
-  if (!std::filesystem::is_regular_file(file, error)) {
+  require_exists(file);
+  if (std::error_code error; !std::filesystem::is_regular_file(file, error)) {
     throw Error(ErrorCode::kIoError, file.string() + ": is no regular file");
   }
   if (!is_packed(file)) return read_mat(file, file);
