@@ -302,7 +302,8 @@ Verb train_verb() {
       "--overwrite leaves the former model in its place until the first new group replaces it.";
   usage.example =
       "bellows train configs/digits/lenet.toml\n"
-      "bellows train configs/mnist/lenet.toml --data DATA/mnist --epochs 6,4,4,4";
+      "bellows train configs/mnist/lenet.toml --data DATA/mnist --epochs 6,4,4,4\n"
+      "bellows train wider.toml --data DATA/mnist --extend runs/mnist-lenet/model.safetensors";
   usage.least = usage.most = 1;
   usage.wanted = "the configuration file (CONFIG.toml)";
   usage.options = {
@@ -311,7 +312,9 @@ Verb train_verb() {
        "Folder for model, log and checkpoint (default: runs/ and the configured name)"},
       {"resume", "", "Go on from the checkpoint in the folder"},
       {"overwrite", "", "Begin anew in a folder that holds a run"},
-      {"extend", "MODEL", "Keep the groups of this model and train those that follow"},
+      {"extend", "MODEL",
+       "Keep the groups of this model and train those that follow; the configuration is the "
+       "model's with more groups"},
       {"threads", "N", "Threads that compute (default: as configured, else one for each core)"},
       {"epochs", "N,..", "Epochs of every group, or one number for each group"},
       {"seed", "N", "Seed of weights, order and augmentation"},

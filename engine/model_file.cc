@@ -307,7 +307,8 @@ Header read_header(std::string_view text, const std::string& file) {
 // and one changed meanwhile is caught by the hashes.
 class InputFile {
  public:
-  explicit InputFile(const std::filesystem::path& path) : name_(path.string()) {
+  explicit InputFile(const std::filesystem::path& path)
+      : name_(path.empty() ? "an empty name" : path.string()) {
     // O_NONBLOCK: a pipe would otherwise keep us waiting for its other end.
     descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor_ < 0) fail("cannot be opened");

@@ -59,9 +59,10 @@ BufferMemory::BufferMemory(const BufferTable& table) : bytes_(table.allocated_by
         static_cast<std::byte*>(std::aligned_alloc(kAlignment, std::max(bytes_, kAlignment))));
   }
   if (block_ == nullptr) {
-    throw Error(ErrorCode::kUnsupported,
-                "not enough memory for " + std::to_string(bytes_ >> 20) +
-                    " MiB of activations; use a smaller max_batch (batch size), or a smaller network");
+    throw Error(
+        ErrorCode::kUnsupported,
+        "not enough memory for " + std::to_string(bytes_ >> 20) +
+            " MiB of activations; use a smaller max_batch (batch size), or a smaller network");
   }
   // Zeroed because padded channels are read as zeros and nobody writes them.
   std::memset(block_.get(), 0, bytes_);

@@ -9,10 +9,11 @@ namespace bellows {
 
 /// Loads `<root>/train/<class>/*.png` or `<root>/test/<class>/*.png`; without these two folders
 /// `<root>/<class>/*.png` is the training part and there is no test part (Error(kNotFound)).
-/// Classes are the folder names in byte order (those of train, for both parts; a test class that
-/// train does not know is an error, as is a class without a training image); files are taken in byte order of their names. Every image must
-/// have the size of the first; `channels` as for `read_png`, 0 taking for both parts those of the
-/// first training image. At most 2^31 bytes of pixels. Throws Error naming the odd file.
+/// Classes are the folder names in byte order (those of train, for both parts); a class without a
+/// training image is an error. Files are taken in byte order of their names, the ending in letters
+/// of any case. Every image must have the size of the first; `channels` as for `read_png`, 0 taking
+/// for both parts those of the first training image. At most 2^31 bytes of pixels. Throws Error
+/// naming the odd file.
 [[nodiscard]] Dataset load_png_folder(const std::filesystem::path& root, Split split,
                                       int channels = 0);
 
