@@ -34,6 +34,7 @@ std::string width_table(const std::vector<WidthRow>& rows, const Console& consol
   Table table(std::move(titles));
   for (const WidthRow& row : rows) {
     std::vector<std::string> line;
+    line.reserve(cells.size());
     for (const auto& cell : cells) line.push_back(cell(row));
     table.add(std::move(line));
   }

@@ -154,12 +154,12 @@ Dims dims_of(const Desc& desc) {
 }
 
 const dnnl::engine& cpu_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
+  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
+  return kEngine;
 }
 
 int channel_block() {
-  static const int block = [] {
+  static const int kBlock = [] {
     using Tag = dnnl::memory::format_tag;
     const auto f32 = dnnl::memory::data_type::f32;
     for (const auto& [size, map_tag] :
@@ -173,7 +173,7 @@ int channel_block() {
     // A machine whose fastest convolution wants unblocked channels: 8 works everywhere.
     return 8;
   }();
-  return block;
+  return kBlock;
 }
 
 bool is_reference(const Primitive& primitive) {

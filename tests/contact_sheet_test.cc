@@ -26,7 +26,7 @@ TEST(ContactSheet, HasOneRowPerClassWithItsFirstImages) {
         make_contact_sheet(three(channels), {.per_class = 2, .scale = 1, .gap = 1});
     ASSERT_EQ(sheet.shape, (ImageShape{channels, 7, 9}));
     const auto at = [&](int c, int y, int x) {
-      return sheet.pixels[static_cast<std::size_t>((c * 7 + y) * 9 + x)];
+      return sheet.pixels[static_cast<std::size_t>(c * 63) + static_cast<std::size_t>(y * 9 + x)];
     };
     const std::uint8_t blank = at(0, 0, 0);
     for (int c = 0; c < channels; ++c) {

@@ -52,6 +52,7 @@ struct Copy {
 
 std::vector<Copy> take(BatchLoader& loader, int count) {
   std::vector<Copy> batches;
+  batches.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) batches.emplace_back(loader.next());
   return batches;
 }

@@ -87,8 +87,8 @@ RunConfig exploding(double factor) {
 }
 
 const TrainingData& digits() {
-  static const TrainingData data = load_training_data(run_config(1).data, {});
-  return data;
+  static const TrainingData kData = load_training_data(run_config(1).data, {});
+  return kData;
 }
 
 // Calls `on_event` with the name of every event, in order, before anything else.
@@ -868,6 +868,7 @@ TEST_F(Trainer, WritesALogOfJsonLinesAlsoAfterACrash) {
   trained(config, resuming("run"));
   const std::vector<Json> lines = log_of("run");
   std::vector<std::string> events;
+  events.reserve(lines.size());
   for (const Json& line : lines) events.push_back(line.at("event").get<std::string>());
   EXPECT_THAT(events, ElementsAre("begin", "epoch", "stopped", "begin", "epoch", "group", "begin",
                                   "epoch", "epoch", "group", "finished"));
@@ -943,8 +944,8 @@ TEST(TrainingDataOfARun, HoldsOutAndLimitsImagesOfEveryClass) {
 TEST(TrainingDataOfARun, TakesHalfATestPartForAnErrorAndNoneForNone) {
   const Path folder = fresh_folder();
   const Bytes pixels = noise(20 * 28 * 28);
-  std::vector<std::int32_t> labels;
-  for (int i = 0; i < 20; ++i) labels.push_back(i % 10);
+  std::vector<std::int32_t> labels(20);
+  for (std::size_t i = 0; i < 20; ++i) labels[i] = static_cast<std::int32_t>(i % 10);
   DataConfig config;
   config.format = "mnist";
   config.validation = 0.5;

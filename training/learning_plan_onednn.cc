@@ -220,7 +220,7 @@ class Learner final : public LearningEmitter {
   [[nodiscard]] bool wants_diff_src() const override { return !site().src_is_input; }
 
   [[nodiscard]] TensorPlace diff_src() override {
-    const TensorPlace place = own_range("gradient", src().layout);
+    TensorPlace place = own_range("gradient", src().layout);
     contributions_[static_cast<std::size_t>(node().src)].push_back(place);
     return place;
   }

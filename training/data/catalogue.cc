@@ -205,8 +205,8 @@ Finding verify_counts(DatasetFormat format, const std::filesystem::path& path, S
 }  // namespace
 
 const std::vector<CatalogueEntry>& catalogue() {
-  static const std::vector<CatalogueEntry> entries = make_catalogue();
-  return entries;
+  static const std::vector<CatalogueEntry> kEntries = make_catalogue();
+  return kEntries;
 }
 
 const CatalogueEntry& catalogue_entry(DatasetFormat format) {

@@ -344,6 +344,10 @@ void flatten(const Stroke& stroke, std::vector<Point>& out) {
 
 using Canvas = std::array<float, kImageBytes>;
 
+std::size_t at(int x, int y) {
+  return static_cast<std::size_t>(y) * kSide + static_cast<std::size_t>(x);
+}
+
 // Draws one piece of a line, `radius` thick to either side, of brightness `ink`, with soft edges.
 // Where lines overlap the brighter one shows.
 void draw_piece(Canvas& canvas, Point a, Point b, float radius, float ink) {
@@ -365,7 +369,7 @@ void draw_piece(Canvas& canvas, Point a, Point b, float radius, float ink) {
       const float ex = px - along * dx;
       const float ey = py - along * dy;
       const float cover = std::clamp(reach - std::sqrt(ex * ex + ey * ey), 0.0F, 1.0F);
-      float& pixel = canvas[static_cast<std::size_t>(y * kSide + x)];
+      float& pixel = canvas[at(x, y)];
       pixel = std::max(pixel, cover * ink);
     }
   }
@@ -427,7 +431,7 @@ void occlude(Canvas& canvas, data::KeyedRandom& random, float strength) {
     for (int x = 0; x < kSide; ++x) {
       if (std::abs(static_cast<float>(x) - centre.x) <= half_x &&
           std::abs(static_cast<float>(y) - centre.y) <= half_y) {
-        canvas[static_cast<std::size_t>(y * kSide + x)] = 0;
+        canvas[at(x, y)] = 0;
       }
     }
   }
@@ -442,11 +446,12 @@ void develop(const Canvas& canvas, data::KeyedRandom& random, float strength,
   const float grain = strength * random.uniform(0.03F, 0.13F);
   for (int y = 0; y < kSide; ++y) {
     for (int x = 0; x < kSide; ++x) {
-      const auto i = static_cast<std::size_t>(y * kSide + x);
+      const std::size_t i = at(x, y);
       const float ground = paper + slope_x * (static_cast<float>(x) - kSide / 2.0F) +
                            slope_y * (static_cast<float>(y) - kSide / 2.0F);
       const float value = ground + (1 - ground) * canvas[i] + grain * random.bell();
-      pixels[i] = static_cast<std::uint8_t>(std::clamp(value, 0.0F, 1.0F) * 255.0F + 0.5F);
+      pixels[i] =
+          static_cast<std::uint8_t>(std::floor(std::clamp(value, 0.0F, 1.0F) * 255.0F + 0.5F));
     }
   }
 }
@@ -497,7 +502,7 @@ Dataset make_digits(const DigitsOptions& options, std::uint64_t stream) {
   std::atomic<std::size_t> taken{0};
   const auto work = [&] {
     const std::size_t end = content.labels.size();
-    for (std::size_t first; (first = taken.fetch_add(kPortion)) < end;) {
+    for (std::size_t first = 0; (first = taken.fetch_add(kPortion)) < end;) {
       for (std::size_t i = first; i < std::min(first + kPortion, end); ++i) {
         content.labels[i] = draw_digit(
             options, stream, i, std::span(content.pixels).subspan(i * kImageBytes, kImageBytes));

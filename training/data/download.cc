@@ -18,10 +18,10 @@ namespace {
 
 // libcurl wants to be initialised once, before any thread uses it; the process's end cleans up.
 void initialise_curl() {
-  static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (result != CURLE_OK) {
+  static const CURLcode kResult = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (kResult != CURLE_OK) {
     throw Error(ErrorCode::kUnsupported,
-                std::string("libcurl cannot start: ") + curl_easy_strerror(result));
+                std::string("libcurl cannot start: ") + curl_easy_strerror(kResult));
   }
 }
 

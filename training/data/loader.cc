@@ -98,6 +98,8 @@ class BatchLoader::Impl {
   }
 
   ~Impl() { stop(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   [[nodiscard]] std::uint64_t batches_per_epoch() const {
     const std::uint64_t size = static_cast<std::uint64_t>(options_.batch_size);
@@ -260,7 +262,7 @@ class BatchLoader::Impl {
   std::vector<std::thread> threads_;  // last: they use all of the above
 };
 
-BatchLoader::BatchLoader(Dataset dataset, const LoaderOptions& options)
+BatchLoader::BatchLoader(const Dataset& dataset, const LoaderOptions& options)
     : BatchLoader(dataset, options, transform_of(dataset, options)) {}
 
 BatchLoader::BatchLoader(Dataset dataset, const LoaderOptions& options, SamplePreparation prepare)

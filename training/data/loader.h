@@ -57,7 +57,7 @@ class BatchLoader {
  public:
   /// Throws Error(kInvalidArgument) for options that can never work (no images, batch size 0, a
   /// batch larger than the data set with drop_last, a batch above 2^31 bytes, bad normalisation).
-  BatchLoader(Dataset dataset, const LoaderOptions& options);
+  BatchLoader(const Dataset& dataset, const LoaderOptions& options);
   /// The same with a preparation of one's own; augmentation and normalisation are then not used.
   BatchLoader(Dataset dataset, const LoaderOptions& options, SamplePreparation prepare);
   ~BatchLoader();
