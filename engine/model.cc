@@ -33,6 +33,13 @@ std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
   return plan;
 }
 
+MemoryUse ModelState::memory(const Plan& plan) const {
+  const std::size_t scratch = plan.table.scratchpad_bytes();
+  return {.weights = packed.bytes(),
+          .activations = plan.table.allocated_bytes() - scratch,
+          .scratch = scratch};
+}
+
 struct ModelAccess {
   static Model make(std::shared_ptr<ModelState> state) { return Model(std::move(state)); }
   static const std::shared_ptr<ModelState>& state(const Model& model) { return model.state_; }
@@ -69,6 +76,11 @@ std::size_t Model::image_elements() const {
   return static_cast<std::size_t>(state_->network.input_elements());
 }
 std::size_t Model::packed_bytes() const { return state_->packed.bytes(); }
+
+MemoryUse Model::memory(SessionOptions options) const {
+  return internal::for_session(
+      options, [&] { return state_->memory(*state_->plan(options.max_batch, options.threads)); });
+}
 
 WidthCost Model::cost(int width) const {
   if (width < 1 || width > groups()) {

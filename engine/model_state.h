@@ -49,6 +49,9 @@ struct ModelState {
   /// used.
   std::shared_ptr<const Plan> plan(int batch, int threads);
 
+  /// What running that plan takes.
+  [[nodiscard]] MemoryUse memory(const Plan& plan) const;
+
   const Network network;
   const ModelInfo info;
   PackedWeights packed;
@@ -60,6 +63,17 @@ struct ModelState {
   std::shared_ptr<const Plan> first_plan_;
   std::map<std::pair<int, int>, std::weak_ptr<const Plan>> plans_;  // by batch size and threads
 };
+
+/// Throws Error(kInvalidArgument) where they are out of range.
+void check(const SessionOptions& options);
+
+/// Returns `make()`, whose failures become Errors that name the session.
+template <class Make>
+auto for_session(const SessionOptions& options, const Make& make) {
+  check(options);
+  return with_every_failure_an_error("session with max_batch " + std::to_string(options.max_batch),
+                                     "use a smaller max_batch or load fewer groups", make);
+}
 
 /// A model over a state made in memory.
 Model make_model(std::shared_ptr<ModelState> state);

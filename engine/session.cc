@@ -1,21 +1,36 @@
 #include <bellows/bellows.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "engine/bound_plan_onednn.h"
+#include "engine/group_times.h"
 #include "engine/model_state.h"
 #include "engine/softmax.h"
 #include "engine/threads.h"
 
 namespace bellows {
+
+using Clock = std::chrono::steady_clock;
+
 namespace internal {
+
+std::vector<double> macs_of_groups(const Network& network) {
+  std::vector<double> macs;
+  for (int group = 1; group <= network.groups(); ++group) {
+    macs.push_back(static_cast<double>(network.macs(group)));
+  }
+  return macs;
+}
 
 struct SessionState {
   SessionState(std::shared_ptr<ModelState> of, SessionOptions wanted)
       : model(std::move(of)),
         options(wanted),
-        bound(model->plan(options.max_batch, options.threads)) {
+        bound(model->plan(options.max_batch, options.threads)),
+        times(macs_of_groups(model->network)) {
     const auto& network = model->network;
     const auto values =
         static_cast<std::size_t>(network.classes()) * static_cast<std::size_t>(options.max_batch);
@@ -28,11 +43,35 @@ struct SessionState {
     std::copy(model->info.stddev.begin(), model->info.stddev.end(), stddev.begin());
   }
 
-  // Runs programs width + 1 .. `wanted` and reads their logits.
-  void continue_to(int wanted) {
+  // Runs the next group's program, which began at `start`, and reads its logits; returns its end.
+  Clock::time_point run_group(Clock::time_point start) {
+    bound.run({width + 1, width + 1});
+    read_logits(++width);
+    const Clock::time_point end = Clock::now();
+    times.measured(width, std::max(1e-9, std::chrono::duration<double>(end - start).count()));
+    return end;
+  }
+
+  // Runs the programs behind `width`, in order, as long as `wanted` says so of the next group and
+  // the time; the first began at `now`. Where one fails, the width is what it was.
+  template <class Wanted>
+  void continue_while(Clock::time_point now, const Wanted& wanted) {
     const ThreadCount threads(options.threads);
-    bound.run({width + 1, wanted});
-    while (width < wanted) read_logits(++width);
+    const int before = width;
+    try {
+      while (width < model->network.groups() && wanted(width + 1, now)) now = run_group(now);
+    } catch (...) {
+      width = before;
+      throw;
+    }
+    compute_probabilities();
+  }
+
+  void continue_to(int last, Clock::time_point now = Clock::now()) {
+    continue_while(now, [last](int group, Clock::time_point) { return group <= last; });
+  }
+
+  void compute_probabilities() {
     const auto classes = static_cast<std::size_t>(model->network.classes());
     const std::vector<float>& last = logits[static_cast<std::size_t>(width - 1)];
     for (std::size_t i = 0; i < static_cast<std::size_t>(batch); ++i) {
@@ -59,15 +98,12 @@ struct SessionState {
   std::vector<float> stddev;
   std::vector<std::vector<float>> logits;  // [width - 1], [max_batch, classes]
   std::vector<float> probabilities;
+  GroupTimes times;
   int width = 0;
   int batch = 0;
 };
 
-}  // namespace internal
-
-namespace {
-
-const SessionOptions& checked(const SessionOptions& options) {
+void check(const SessionOptions& options) {
   if (options.max_batch < 1 || options.max_batch > 65536) {
     throw Error(ErrorCode::kInvalidArgument, "max_batch is " + std::to_string(options.max_batch) +
                                                  ", it must be from 1 to 65536");
@@ -76,8 +112,11 @@ const SessionOptions& checked(const SessionOptions& options) {
     throw Error(ErrorCode::kInvalidArgument,
                 "threads is " + std::to_string(options.threads) + ", it must be from 1 to 1024");
   }
-  return options;
 }
+
+}  // namespace internal
+
+namespace {
 
 void require_result(const internal::SessionState& state) {
   if (state.width == 0) {
@@ -85,26 +124,10 @@ void require_result(const internal::SessionState& state) {
   }
 }
 
-}  // namespace
-
-Session::Session(const Model& model, SessionOptions options)
-    : state_(internal::with_every_failure_an_error(
-          "session with max_batch " + std::to_string(checked(options).max_batch),
-          "use a smaller max_batch or load fewer groups",
-          [&] { return std::make_unique<internal::SessionState>(model.state_, options); })) {}
-Session::~Session() = default;
-Session::Session(Session&&) noexcept = default;
-Session& Session::operator=(Session&&) noexcept = default;
-
-void Session::run(std::span<const float> images, int width) {
-  internal::SessionState& state = *state_;
+// How many images these values are. Throws unless they are whole images and not too many.
+int count_images(const internal::SessionState& state, std::span<const float> images) {
   const Network& network = state.model->network;
   const auto elements = static_cast<std::size_t>(network.input_elements());
-  if (width < 1 || width > network.groups()) {
-    throw Error(ErrorCode::kInvalidArgument, "width " + std::to_string(width) +
-                                                 " was asked for; the model has widths 1 to " +
-                                                 std::to_string(network.groups()));
-  }
   const std::size_t count = images.size() / elements;
   if (images.size() % elements != 0 || count < 1 ||
       count > static_cast<std::size_t>(state.options.max_batch)) {
@@ -114,11 +137,90 @@ void Session::run(std::span<const float> images, int width) {
                     network.input().text() + "), it was given " + std::to_string(images.size()) +
                     " values");
   }
-  state.batch = static_cast<int>(count);
-  load_images(state.bound.plan(), images.data(), state.batch, state.mean, state.stddev,
+  return static_cast<int>(count);
+}
+
+void load(internal::SessionState& state, std::span<const float> images, int count) {
+  state.batch = count;
+  load_images(state.bound.plan(), images.data(), count, state.mean, state.stddev,
               state.bound.input());
   state.width = 0;
-  state.continue_to(width);
+}
+
+std::string microseconds(double us) {
+  return std::to_string(static_cast<std::int64_t>(std::ceil(us))) + " us";
+}
+
+}  // namespace
+
+Session::Session(const Model& model, SessionOptions options)
+    : state_(internal::for_session(options, [&] {
+        return std::make_unique<internal::SessionState>(model.state_, options);
+      })) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::run(std::span<const float> images, int width) {
+  internal::SessionState& state = *state_;
+  const Network& network = state.model->network;
+  if (width < 1 || width > network.groups()) {
+    throw Error(ErrorCode::kInvalidArgument, "width " + std::to_string(width) +
+                                                 " was asked for; the model has widths 1 to " +
+                                                 std::to_string(network.groups()));
+  }
+  const int count = count_images(state, images);
+  const Clock::time_point start = Clock::now();
+  load(state, images, count);
+  state.continue_to(width, start);
+}
+
+int Session::run_until(std::span<const float> images, Clock::time_point deadline) {
+  internal::SessionState& state = *state_;
+  const int count = count_images(state, images);
+  const Clock::time_point start = Clock::now();
+  // As floating point, since a deadline may be as far away as the clock's numbers reach.
+  using Microseconds = std::chrono::duration<double, std::micro>;
+  const auto left_us = [deadline](Clock::time_point now) {
+    return (Microseconds(deadline.time_since_epoch()) - Microseconds(now.time_since_epoch()))
+        .count();
+  };
+  if (left_us(start) <= 0) {
+    throw Error(ErrorCode::kDeadline,
+                "the deadline passed " + microseconds(-left_us(start)) + " ago");
+  }
+  if (expected_us(1) > left_us(start)) {
+    throw Error(ErrorCode::kDeadline, "width 1 is expected to take " +
+                                          microseconds(expected_us(1)) + ", the deadline is in " +
+                                          microseconds(left_us(start)));
+  }
+  load(state, images, count);
+  state.continue_while(start, [&](int group, Clock::time_point now) {
+    return group == 1 || expected_us(group) <= left_us(now);
+  });
+  return state.width;
+}
+
+void Session::warm_up(int rounds) {
+  internal::SessionState& state = *state_;
+  if (rounds < 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::to_string(rounds) + " rounds of warming up were asked for; at least 1");
+  }
+  for (int round = 0; round < rounds; ++round) {
+    state.width = 0;
+    state.continue_to(state.model->network.groups());
+  }
+  state.width = 0;
+}
+
+double Session::expected_us(int group) const {
+  if (group < 1 || group > state_->model->network.groups()) {
+    throw Error(ErrorCode::kInvalidArgument, "the time of group " + std::to_string(group) +
+                                                 " was asked for; the model has groups 1 to " +
+                                                 std::to_string(state_->model->network.groups()));
+  }
+  return 1e6 * state_->times.expected(group);
 }
 
 void Session::refine() {
@@ -169,6 +271,6 @@ Prediction Session::best(int index) const {
   return {static_cast<int>(largest - all.begin()), *largest};
 }
 
-std::size_t Session::activation_bytes() const { return state_->bound.bytes(); }
+MemoryUse Session::memory() const { return state_->model->memory(state_->bound.plan()); }
 
 }  // namespace bellows

@@ -51,6 +51,8 @@ std::size_t BufferTable::allocated_bytes() const {
   return bytes;
 }
 
+std::size_t BufferTable::scratchpad_bytes() const { return aligned(buffers_[kScratchpad].bytes); }
+
 void BufferMemory::Release::operator()(std::byte* block) const { std::free(block); }
 
 BufferMemory::BufferMemory(const BufferTable& table) : bytes_(table.allocated_bytes()) {

@@ -36,6 +36,8 @@ class BufferTable {
   [[nodiscard]] const std::vector<Buffer>& buffers() const { return buffers_; }
   /// Bytes that binding allocates.
   [[nodiscard]] std::size_t allocated_bytes() const;
+  /// Of these, the scratchpad's.
+  [[nodiscard]] std::size_t scratchpad_bytes() const;
 
  private:
   std::vector<Buffer> buffers_;

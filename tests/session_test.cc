@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -196,6 +197,91 @@ TEST_F(SessionTest, ProbabilitiesAreTheSoftmaxOfTheLogitsAndBestIsTheirLargest) 
     EXPECT_EQ(best.label, static_cast<int>(largest));
     EXPECT_EQ(best.confidence, probabilities[largest]);
   }
+}
+
+TEST_F(SessionTest, TakesTheMemoryThatTheModelHasForetold) {
+  for (const SessionOptions& options : {SessionOptions{}, SessionOptions{.max_batch = 7},
+                                        SessionOptions{.max_batch = 2, .threads = 2}}) {
+    const MemoryUse foretold = model_.memory(options);
+    const MemoryUse taken = Session(model_, options).memory();
+    EXPECT_EQ(taken.weights, foretold.weights);
+    EXPECT_EQ(taken.activations, foretold.activations);
+    EXPECT_EQ(taken.scratch, foretold.scratch);
+    EXPECT_EQ(taken.weights, model_.packed_bytes());
+    // At least the widest map: 23 channels, before and after conv1, of 9 x 8 pixels.
+    EXPECT_GE(taken.activations, 4U * 23 * 72 * static_cast<unsigned>(options.max_batch));
+  }
+  EXPECT_GT(model_.memory({.max_batch = 64}).activations, 8 * model_.memory().activations);
+  EXPECT_THAT(refusal([&] { (void)model_.memory({.max_batch = 0}); }), HasSubstr("max_batch is 0"));
+}
+
+// So long that no machine misses it.
+std::chrono::steady_clock::time_point in_an_hour() {
+  return std::chrono::steady_clock::now() + std::chrono::hours(1);
+}
+
+TEST_F(SessionTest, RunUntilALateDeadlineGivesTheBitsOfTheWidestWidth) {
+  Session whole(model_);
+  whole.run(one_image(), 3);
+  Session session(model_);
+  EXPECT_EQ(session.run_until(one_image(), std::chrono::steady_clock::time_point::max()), 3);
+  EXPECT_EQ(session.width(), 3);
+  for (int width = 1; width <= 3; ++width) {
+    EXPECT_TRUE(std::ranges::equal(session.logits(width), whole.logits(width)));
+  }
+  EXPECT_TRUE(std::ranges::equal(session.probabilities(), whole.probabilities()));
+}
+
+TEST_F(SessionTest, RunUntilBeginsNoGroupThatWouldEndTooLate) {
+  // Group 3 has a thousand times the work of the others.
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  const Model model = model_of(Network::read(
+      network({16, 64, 64}, 5, 3, "grouped", "per_width",
+              {conv("conv1", {16, 16, 1024}, 3, 1), conv("conv2", {16, 16, 512}, 3, 1),
+               layer("global_avg_pool", "pool")})));
+  Session session(model);
+  session.warm_up();
+  EXPECT_EQ(session.width(), 0);
+  EXPECT_GT(session.expected_us(3), 50 * (session.expected_us(1) + session.expected_us(2)));
+  const std::vector<float> image(model.image_elements(), 0.5F);
+  const auto start = std::chrono::steady_clock::now();
+  const double room_us = session.expected_us(3) / 2;
+  const auto deadline = start + std::chrono::microseconds(static_cast<int>(room_us));
+  EXPECT_EQ(session.run_until(image, deadline), 2);
+  EXPECT_LT(std::chrono::steady_clock::now(), deadline);
+  Session other(model);
+  other.run(image, 2);
+  EXPECT_TRUE(std::ranges::equal(session.logits(), other.logits()));
+}
+
+TEST_F(SessionTest, RunUntilADeadlineThatCannotBeMetKeepsTheFormerResult) {
+  Session session(model_);
+  session.run(one_image(), 2);
+  const std::vector<float> before(session.logits().begin(), session.logits().end());
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& deadline :
+       {now - std::chrono::seconds(1), now, std::chrono::steady_clock::time_point::min()}) {
+    try {
+      session.run_until(one_image(), deadline);
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kDeadline);
+      EXPECT_THAT(error.what(), HasSubstr("the deadline passed"));
+    }
+  }
+  EXPECT_THAT(refusal([&] { session.run_until(std::span(images_).first(3), in_an_hour()); }),
+              HasSubstr("3 values"));
+  EXPECT_EQ(session.width(), 2);
+  EXPECT_TRUE(std::ranges::equal(session.logits(), before));
+}
+
+TEST_F(SessionTest, ExpectsNoTimeBeforeTheFirstRunAndSomeAfterIt) {
+  Session session(model_);
+  for (int group = 1; group <= 3; ++group) EXPECT_EQ(session.expected_us(group), 0.0);
+  session.run(one_image(), 1);
+  for (int group = 1; group <= 3; ++group) EXPECT_GT(session.expected_us(group), 0.0);
+  EXPECT_THAT(refusal([&] { (void)session.expected_us(4); }), HasSubstr("groups 1 to 3"));
+  EXPECT_THAT(refusal([&] { session.warm_up(0); }), HasSubstr("0 rounds"));
 }
 
 TEST_F(SessionTest, ASmallerBatchGivesTheBitsOfTheSameImagesInAFullOne) {

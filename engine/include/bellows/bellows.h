@@ -14,6 +14,7 @@
 // said otherwise.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,18 @@ struct WidthCost {
   std::int64_t parameters = 0;    ///< values in the model file
   std::int64_t weight_bytes = 0;  ///< of the file's values (4 each)
   std::int64_t macs = 0;          ///< multiply-accumulates
+};
+
+struct SessionOptions {
+  int max_batch = 1;  ///< images that one run can take; fewer take the same time as all
+  int threads = 1;    ///< OpenMP threads that a run uses
+};
+
+/// Bytes of memory that running a model takes.
+struct MemoryUse {
+  std::size_t weights = 0;      ///< of the model, all widths together; shared by its sessions
+  std::size_t activations = 0;  ///< of each session
+  std::size_t scratch = 0;      ///< of each session, for oneDNN
 };
 
 /// A trained network. Copying shares it. Thread safe. Keeps what sessions of one image on one
@@ -64,17 +77,16 @@ class Model {
   [[nodiscard]] WidthCost cost(int width) const;
   /// Bytes of weights held in memory, padding included; all widths together.
   [[nodiscard]] std::size_t packed_bytes() const;
+  /// What a session with these options would take, before it is made: its operations are planned,
+  /// and weights that such a batch size needs in another order are made and counted, but no
+  /// activations. Throws as Session does.
+  [[nodiscard]] MemoryUse memory(SessionOptions options = {}) const;
 
  private:
   friend class Session;
   friend struct internal::ModelAccess;
   explicit Model(std::shared_ptr<internal::ModelState> state) : state_(std::move(state)) {}
   std::shared_ptr<internal::ModelState> state_;
-};
-
-struct SessionOptions {
-  int max_batch = 1;  ///< images that one run can take; fewer take the same time as all
-  int threads = 1;    ///< OpenMP threads that a run uses
 };
 
 /// The most probable class of one image.
@@ -100,6 +112,21 @@ class Session {
   /// former results then stay. Error(kUnsupported), when oneDNN fails, leaves no result: width() is
   /// then 0 and the session can be run again.
   void run(std::span<const float> images, int width);
+  /// Runs on `images` as many widths as can be finished by `deadline`, and returns the widest: an
+  /// answer at any time. A group is begun only while the time that it is expected to take, by this
+  /// session's runs so far, is still left; so it may end later by no more than a group's time
+  /// scatters. Before a group has run its time is guessed by its multiply-accumulates, and the
+  /// first group is begun in any case: call `warm_up` first where the first answers count. Throws
+  /// Error(kDeadline) when not even width 1 fits, or the deadline has passed, and as `run` does for
+  /// its images; the former results then stay.
+  int run_until(std::span<const float> images, std::chrono::steady_clock::time_point deadline);
+  /// Runs all widths `rounds` times on what the last images were (zeros before), so that weights
+  /// are in the caches and times known. Leaves no result. Throws Error(kInvalidArgument) for less
+  /// than one round.
+  void warm_up(int rounds = 3);
+  /// What a group is expected to take on this session, in microseconds; 0 before the first run.
+  /// Throws Error(kInvalidArgument) for a group out of range.
+  [[nodiscard]] double expected_us(int group) const;
   /// Continues to the next width, computing its group only: afterwards everything is as if `run`
   /// had been called with that width, bit for bit. Throws Error(kInvalidArgument) before the first
   /// run and at the widest width.
@@ -118,8 +145,8 @@ class Session {
   /// The most probable class of image `index` of the batch.
   [[nodiscard]] Prediction best(int index = 0) const;
 
-  /// Bytes of activations and scratch.
-  [[nodiscard]] std::size_t activation_bytes() const;
+  /// What it takes, and its model.
+  [[nodiscard]] MemoryUse memory() const;
 
  private:
   std::unique_ptr<internal::SessionState> state_;

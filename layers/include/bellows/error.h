@@ -14,6 +14,7 @@ enum class ErrorCode {
   kCorruptData = 3,      ///< a file whose content contradicts its format or its own checksums
   kIoError = 4,          ///< the operating system refused to read or write (disk full, permission)
   kUnsupported = 5,      ///< valid, but not on this machine or in this build
+  kDeadline = 6,         ///< nothing could be finished in the time that was given
 };
 
 /// A failure with the offending names and values in its message. The message is one line that names
