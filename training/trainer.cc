@@ -700,8 +700,9 @@ bool Run::train_step(GroupRange range) {
       if (learns_alone(range.last)) {
         forget_narrower(config_.network, range.last, learner.gradients);
       }
-      if (training.gradient_clip > 0)
+      if (training.gradient_clip > 0) {
         clip_gradients(learner.gradient_spans, training.gradient_clip);
+      }
       const double rate = rate_of(step);
       optimiser.step(rate);
       epoch_loss += widest.loss;
