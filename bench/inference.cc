@@ -34,7 +34,7 @@ void inference(benchmark::State& state, NetworkOf network_of, const std::string&
   const double blocked_time = median(contenders[1].seconds);
   const double channels_last_time = median(contenders[2].seconds);
   const double dense = std::min(blocked_time, channels_last_time);
-  const auto macs = static_cast<double>(model.cost(width).macs);
+  const auto macs = static_cast<double>(model.width(width).macs);
   const auto dense_macs = static_cast<double>(blocked.macs());
   state.counters["MMAC"] = macs * 1e-6;
   state.counters["us"] = ours * 1e6;

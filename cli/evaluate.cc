@@ -196,7 +196,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   rows.reserve(scores.size());
   for (const WidthScore& score : scores) {
     rows.push_back({.width = score.width,
-                    .cost = model.cost(score.width),
+                    .cost = model.width(score.width),
                     .accuracy = score.accuracy,
                     .loss = score.loss});
   }

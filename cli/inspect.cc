@@ -118,19 +118,15 @@ std::vector<LayerCost> up_to_width(const std::vector<LayerCost>& of_groups) {
 }
 
 std::vector<WidthRow> width_rows(const Subject& subject) {
-  const ModelInfo& info = subject.info();
+  const ModelInfo info = subject.info();
   std::vector<WidthRow> rows;
-  WidthCost cost;
-  for (int width = 1; width <= subject.groups(); ++width) {
-    cost.parameters += subject.network().parameter_count(width);
-    cost.macs += subject.network().macs(width);
-    cost.weight_bytes = cost.parameters * static_cast<std::int64_t>(sizeof(float));
-    WidthRow row{.width = width, .cost = cost};
-    const auto index = static_cast<std::size_t>(width - 1);
-    if (index < info.validation_accuracy.size()) {
-      row.validation_accuracy = info.validation_accuracy[index];
-    }
-    if (index < info.test_accuracy.size()) row.test_accuracy = info.test_accuracy[index];
+  for (int number = 1; number <= subject.groups(); ++number) {
+    const Width width = internal::width_of(subject.network(), info, number);
+    WidthRow row{.width = number,
+                 .cost = width,
+                 .validation_accuracy = width.validation_accuracy,
+                 .test_accuracy = width.test_accuracy};
+    const auto index = static_cast<std::size_t>(number - 1);
     if (subject.config && index < subject.config->expected.test_accuracy.size()) {
       row.test_accuracy = subject.config->expected.test_accuracy[index];
     }

@@ -217,7 +217,7 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
   const Model model = Model::load(outcome.model.string());
   std::vector<WidthRow> rows;
   for (int width = 1; width <= model.groups(); ++width) {
-    WidthRow row{.width = width, .cost = model.cost(width)};
+    WidthRow row{.width = width, .cost = model.width(width)};
     const auto index = static_cast<std::size_t>(width - 1);
     if (index < outcome.validation.size()) {
       row.validation_accuracy = outcome.validation[index].accuracy;

@@ -15,7 +15,7 @@ namespace bellows::cli {
 /// One width; what was not measured has no column.
 struct WidthRow {
   int width = 1;
-  WidthCost cost;
+  Width cost;
   std::optional<double> validation_accuracy = {};  ///< 0..1
   std::optional<double> test_accuracy = {};        ///< 0..1
   std::optional<double> accuracy = {};             ///< 0..1, on the images that the text names

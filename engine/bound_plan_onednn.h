@@ -14,7 +14,7 @@ namespace bellows {
 class BoundPlan {
  public:
   /// Throws Error(kUnsupported) when there is not enough memory.
-  explicit BoundPlan(std::shared_ptr<const Plan> plan);
+  explicit BoundPlan(std::shared_ptr<const Plan> plan, MemoryMode mode = MemoryMode::kRefinable);
   BoundPlan(const BoundPlan&) = delete;
   BoundPlan& operator=(const BoundPlan&) = delete;
   ~BoundPlan() = default;
@@ -26,8 +26,12 @@ class BoundPlan {
 
   /// Runs the programs of `groups`, one after the other.
   /// REQUIRES: the input is loaded and the groups below have been run on it; the number of OpenMP
-  /// threads is the one that the plan was built for.
+  /// threads is the one that the plan was built for, the mode kRefinable.
   void run(GroupRange groups);
+
+  /// Runs groups 1..`width`, all of them at each node before the next. Gives the same bits.
+  /// REQUIRES: the input is loaded; the number of OpenMP threads as above.
+  void run_node_by_node(int width);
 
   /// The logits of width `group`, once its program has run; `plan().logits.layout` says how they
   /// lie.

@@ -1,5 +1,6 @@
 // How long each group of a model takes, as far as runs have shown: what an answer by a deadline
-// rests on. Has no clock.
+// rests on. Has no clock. (Where groups do not run one by one, as in a one-shot session, whole
+// widths stand for them.)
 #pragma once
 
 #include <array>

@@ -33,11 +33,27 @@ std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
   return plan;
 }
 
-MemoryUse ModelState::memory(const Plan& plan) const {
+MemoryUse ModelState::memory(const Plan& plan, MemoryMode mode) const {
   const std::size_t scratch = plan.table.scratchpad_bytes();
   return {.weights = packed.bytes(),
-          .activations = plan.table.allocated_bytes() - scratch,
+          .activations = plan.placement(mode).bytes - scratch,
           .scratch = scratch};
+}
+
+Width width_of(const Network& network, const ModelInfo& info, int number) {
+  Width width;
+  width.number = number;
+  for (int group = 1; group <= number; ++group) {
+    width.parameters += network.parameter_count(group);
+    width.macs += network.macs(group);
+  }
+  width.weight_bytes = width.parameters * static_cast<std::int64_t>(sizeof(float));
+  const auto index = static_cast<std::size_t>(number - 1);
+  if (index < info.validation_accuracy.size()) {
+    width.validation_accuracy = info.validation_accuracy[index];
+  }
+  if (index < info.test_accuracy.size()) width.test_accuracy = info.test_accuracy[index];
+  return width;
 }
 
 struct ModelAccess {
@@ -78,23 +94,31 @@ std::size_t Model::image_elements() const {
 std::size_t Model::packed_bytes() const { return state_->packed.bytes(); }
 
 MemoryUse Model::memory(SessionOptions options) const {
-  return internal::for_session(
-      options, [&] { return state_->memory(*state_->plan(options.max_batch, options.threads)); });
+  return internal::for_session(options, [&] {
+    return state_->memory(*state_->plan(options.max_batch, options.threads), options.memory);
+  });
 }
 
-WidthCost Model::cost(int width) const {
+Width Model::width(int width) const {
   if (width < 1 || width > groups()) {
     throw Error(ErrorCode::kInvalidArgument, "width " + std::to_string(width) +
                                                  " was asked for; the model has widths 1 to " +
                                                  std::to_string(groups()));
   }
-  WidthCost cost;
-  for (int group = 1; group <= width; ++group) {
-    cost.parameters += state_->network.parameter_count(group);
-    cost.macs += state_->network.macs(group);
-  }
-  cost.weight_bytes = cost.parameters * static_cast<std::int64_t>(sizeof(float));
-  return cost;
+  return internal::width_of(state_->network, state_->info, width);
+}
+
+std::vector<Width> Model::widths() const {
+  std::vector<Width> all;
+  for (int number = 1; number <= groups(); ++number) all.push_back(width(number));
+  return all;
+}
+
+std::vector<std::string> Model::output_names() const {
+  std::vector<std::string> names = {"logits", "probabilities"};
+  for (int width = 1; width <= groups(); ++width)
+    names.push_back("logits." + std::to_string(width));
+  return names;
 }
 
 const char* version() { return BELLOWS_VERSION; }

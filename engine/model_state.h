@@ -50,7 +50,7 @@ struct ModelState {
   std::shared_ptr<const Plan> plan(int batch, int threads);
 
   /// What running that plan takes.
-  [[nodiscard]] MemoryUse memory(const Plan& plan) const;
+  [[nodiscard]] MemoryUse memory(const Plan& plan, MemoryMode mode) const;
 
   const Network network;
   const ModelInfo info;
@@ -63,6 +63,9 @@ struct ModelState {
   std::shared_ptr<const Plan> first_plan_;
   std::map<std::pair<int, int>, std::weak_ptr<const Plan>> plans_;  // by batch size and threads
 };
+
+/// What a width of a network costs and, by `info`, is worth. REQUIRES: it is one of its widths.
+Width width_of(const Network& network, const ModelInfo& info, int number);
 
 /// Throws Error(kInvalidArgument) where they are out of range.
 void check(const SessionOptions& options);

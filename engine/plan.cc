@@ -277,6 +277,37 @@ std::vector<FusedNode> fuse(const Network& network) {
   return fused;
 }
 
+namespace {
+
+// From which node to which each buffer is in use, all groups of a node before the next.
+std::vector<Lifetime> lifetimes(const Plan& plan) {
+  std::vector<Lifetime> all(plan.table.buffers().size());
+  const auto use = [&](BufferId buffer, int node) {
+    Lifetime& lifetime = all[static_cast<std::size_t>(buffer)];
+    lifetime = {std::min(lifetime.first, node), std::max(lifetime.last, node)};
+  };
+  const int end = static_cast<int>(plan.nodes.size());
+  for (std::size_t group = 0; group < plan.programs.size(); ++group) {
+    std::size_t step = 0;
+    for (int node = 0; node < end; ++node) {
+      for (; step < plan.node_ends[group][static_cast<std::size_t>(node)]; ++step) {
+        for (const Argument& argument : plan.programs[group][step].arguments) {
+          use(argument.view.buffer, node);
+        }
+      }
+    }
+  }
+  // The input is written before the first node, and its padding only once; the scratchpad is kept
+  // apart so that it can be told apart; logits are read afterwards.
+  for (const BufferId kept : {BufferTable::kScratchpad, plan.input.buffer, plan.logits.buffer}) {
+    use(kept, -1);
+    use(kept, end);
+  }
+  return all;
+}
+
+}  // namespace
+
 std::vector<std::string> Plan::reference_steps() const {
   std::vector<std::string> labels;
   for (const Program& program : programs) {
@@ -297,9 +328,15 @@ Plan build_plan(const Network& network, const WeightSet* weights, PackedWeights&
   plan.nodes = fuse(network);
   plan.programs.resize(static_cast<std::size_t>(options.groups));
   Planner planner(network, weights, packed, plan, options);
+  plan.node_ends.resize(plan.programs.size());
   for (int group = 1; group <= options.groups; ++group) {
-    for (const FusedNode& fused : plan.nodes) planner.emit(fused, group);
+    const auto index = static_cast<std::size_t>(group - 1);
+    for (const FusedNode& fused : plan.nodes) {
+      planner.emit(fused, group);
+      plan.node_ends[index].push_back(plan.programs[index].size());
+    }
   }
+  plan.one_shot = overlaid(plan.table, lifetimes(plan));
   return plan;
 }
 

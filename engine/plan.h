@@ -2,6 +2,8 @@
 // lies. Running width k is running programs 1..k; refining is running the next one.
 #pragma once
 
+#include <bellows/bellows.h>
+
 #include <vector>
 
 #include "engine/network.h"
@@ -36,13 +38,23 @@ struct Plan {
   int batch = 1;
   int groups = 0;
   BufferTable table;
-  std::vector<Program> programs;    ///< [g - 1]
-  std::vector<FusedNode> nodes;     ///< in order of execution
+  std::vector<Program> programs;  ///< [g - 1]
+  std::vector<FusedNode> nodes;   ///< in order of execution
+  /// [g - 1][node]: the steps of group g up to that entry of `nodes`, it included.
+  std::vector<std::vector<std::size_t>> node_ends;
+  /// Where buffers lie in memory when each group of a node runs before the next node: those that
+  /// are not needed at the same time share memory. The input and the logits are always kept.
+  BufferPlacement one_shot;
   std::vector<TensorPlace> places;  ///< by tensor; those merged away do not exist
   /// By tensor: the same values as features, where a layer reads them so; else they do not exist.
   std::vector<TensorPlace> features;
   TensorPlace input;
   TensorPlace logits;  ///< group g: the logits of width g
+
+  /// Where buffers lie in this mode.
+  [[nodiscard]] BufferPlacement placement(MemoryMode mode) const {
+    return mode == MemoryMode::kOneShot ? one_shot : side_by_side(table);
+  }
 
   /// Steps whose implementation is oneDNN's reference code, by label; should be empty.
   [[nodiscard]] std::vector<std::string> reference_steps() const;

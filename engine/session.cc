@@ -1,6 +1,7 @@
 #include <bellows/bellows.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -17,20 +18,39 @@ using Clock = std::chrono::steady_clock;
 
 namespace internal {
 
-std::vector<double> macs_of_groups(const Network& network) {
+// Of what runs at a time: groups, or whole widths.
+std::vector<double> macs_of_pieces(const Network& network, MemoryMode mode) {
   std::vector<double> macs;
   for (int group = 1; group <= network.groups(); ++group) {
-    macs.push_back(static_cast<double>(network.macs(group)));
+    const bool whole = mode == MemoryMode::kOneShot && group > 1;
+    macs.push_back(static_cast<double>(network.macs(group)) + (whole ? macs.back() : 0));
   }
   return macs;
 }
+
+// Marks a session as busy, so that a second thread in it is noticed and not merely undefined.
+class InUse {
+ public:
+  explicit InUse(std::atomic_flag& flag) : flag_(flag) {
+    if (flag_.test_and_set(std::memory_order_acquire)) {
+      throw Error(ErrorCode::kInUse,
+                  "another thread is running this session; give each thread a session of its own");
+    }
+  }
+  ~InUse() { flag_.clear(std::memory_order_release); }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+ private:
+  std::atomic_flag& flag_;
+};
 
 struct SessionState {
   SessionState(std::shared_ptr<ModelState> of, SessionOptions wanted)
       : model(std::move(of)),
         options(wanted),
-        bound(model->plan(options.max_batch, options.threads)),
-        times(macs_of_groups(model->network)) {
+        bound(model->plan(options.max_batch, options.threads), options.memory),
+        times(macs_of_pieces(model->network, options.memory)) {
     const auto& network = model->network;
     const auto values =
         static_cast<std::size_t>(network.classes()) * static_cast<std::size_t>(options.max_batch);
@@ -43,12 +63,21 @@ struct SessionState {
     std::copy(model->info.stddev.begin(), model->info.stddev.end(), stddev.begin());
   }
 
-  // Runs the next group's program, which began at `start`, and reads its logits; returns its end.
-  Clock::time_point run_group(Clock::time_point start) {
-    bound.run({width + 1, width + 1});
-    read_logits(++width);
+  [[nodiscard]] bool one_shot() const { return options.memory == MemoryMode::kOneShot; }
+  [[nodiscard]] int groups() const { return model->network.groups(); }
+
+  // Seconds that `run` is expected to take at a width.
+  [[nodiscard]] double expected(int at_width) const {
+    if (one_shot()) return times.expected(at_width);
+    double sum = 0;
+    for (int group = 1; group <= at_width; ++group) sum += times.expected(group);
+    return sum;
+  }
+
+  // Notes that a piece of work, begun at `start`, has just ended; returns when.
+  Clock::time_point note(int piece, Clock::time_point start) {
     const Clock::time_point end = Clock::now();
-    times.measured(width, std::max(1e-9, std::chrono::duration<double>(end - start).count()));
+    times.measured(piece, std::max(1e-9, std::chrono::duration<double>(end - start).count()));
     return end;
   }
 
@@ -59,7 +88,11 @@ struct SessionState {
     const ThreadCount threads(options.threads);
     const int before = width;
     try {
-      while (width < model->network.groups() && wanted(width + 1, now)) now = run_group(now);
+      while (width < groups() && wanted(width + 1, now)) {
+        bound.run({width + 1, width + 1});
+        read_logits(++width);
+        now = note(width, now);
+      }
     } catch (...) {
       width = before;
       throw;
@@ -67,8 +100,18 @@ struct SessionState {
     compute_probabilities();
   }
 
-  void continue_to(int last, Clock::time_point now = Clock::now()) {
-    continue_while(now, [last](int group, Clock::time_point) { return group <= last; });
+  // Runs what was loaded, from `start` on. Where it fails there is no result.
+  void run_loaded(int wanted, Clock::time_point start) {
+    if (!one_shot()) {
+      continue_while(start, [wanted](int group, Clock::time_point) { return group <= wanted; });
+      return;
+    }
+    const ThreadCount threads(options.threads);
+    bound.run_node_by_node(wanted);
+    for (int group = 1; group <= wanted; ++group) read_logits(group);
+    width = wanted;
+    note(wanted, start);
+    compute_probabilities();
   }
 
   void compute_probabilities() {
@@ -101,6 +144,7 @@ struct SessionState {
   GroupTimes times;
   int width = 0;
   int batch = 0;
+  std::atomic_flag in_use;
 };
 
 void check(const SessionOptions& options) {
@@ -111,6 +155,11 @@ void check(const SessionOptions& options) {
   if (options.threads < 1 || options.threads > 1024) {
     throw Error(ErrorCode::kInvalidArgument,
                 "threads is " + std::to_string(options.threads) + ", it must be from 1 to 1024");
+  }
+  if (options.memory != MemoryMode::kRefinable && options.memory != MemoryMode::kOneShot) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "memory mode " + std::to_string(static_cast<int>(options.memory)) +
+                    " is unknown; there are 0 (refinable) and 1 (one-shot)");
   }
 }
 
@@ -163,6 +212,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 void Session::run(std::span<const float> images, int width) {
   internal::SessionState& state = *state_;
+  const internal::InUse in_use(state.in_use);
   const Network& network = state.model->network;
   if (width < 1 || width > network.groups()) {
     throw Error(ErrorCode::kInvalidArgument, "width " + std::to_string(width) +
@@ -172,11 +222,12 @@ void Session::run(std::span<const float> images, int width) {
   const int count = count_images(state, images);
   const Clock::time_point start = Clock::now();
   load(state, images, count);
-  state.continue_to(width, start);
+  state.run_loaded(width, start);
 }
 
 int Session::run_until(std::span<const float> images, Clock::time_point deadline) {
   internal::SessionState& state = *state_;
+  const internal::InUse in_use(state.in_use);
   const int count = count_images(state, images);
   const Clock::time_point start = Clock::now();
   // As floating point, since a deadline may be as far away as the clock's numbers reach.
@@ -195,42 +246,64 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
                                           microseconds(left_us(start)));
   }
   load(state, images, count);
-  state.continue_while(start, [&](int group, Clock::time_point now) {
-    return group == 1 || expected_us(group) <= left_us(now);
-  });
+  if (state.one_shot()) {
+    const auto fits = [&](int width) {
+      return expected_us(width) > 0 && expected_us(width) <= left_us(start);
+    };
+    int width = 1;
+    while (width < state.groups() && fits(width + 1)) ++width;
+    state.run_loaded(width, start);
+  } else {
+    state.continue_while(start, [&](int group, Clock::time_point now) {
+      return group == 1 || 1e6 * state.times.expected(group) <= left_us(now);
+    });
+  }
   return state.width;
 }
 
 void Session::warm_up(int rounds) {
   internal::SessionState& state = *state_;
+  const internal::InUse in_use(state.in_use);
   if (rounds < 1) {
     throw Error(ErrorCode::kInvalidArgument,
                 std::to_string(rounds) + " rounds of warming up were asked for; at least 1");
   }
   for (int round = 0; round < rounds; ++round) {
-    state.width = 0;
-    state.continue_to(state.model->network.groups());
+    // Groups of a refinable session are timed one by one; here, every width is.
+    for (int width = state.one_shot() ? 1 : state.groups(); width <= state.groups(); ++width) {
+      state.width = 0;
+      state.run_loaded(width, Clock::now());
+    }
   }
   state.width = 0;
 }
 
-double Session::expected_us(int group) const {
-  if (group < 1 || group > state_->model->network.groups()) {
-    throw Error(ErrorCode::kInvalidArgument, "the time of group " + std::to_string(group) +
-                                                 " was asked for; the model has groups 1 to " +
-                                                 std::to_string(state_->model->network.groups()));
+double Session::expected_us(int width) const {
+  if (width < 1 || width > state_->groups()) {
+    throw Error(ErrorCode::kInvalidArgument, "the time of width " + std::to_string(width) +
+                                                 " was asked for; the model has widths 1 to " +
+                                                 std::to_string(state_->groups()));
   }
-  return 1e6 * state_->times.expected(group);
+  return 1e6 * state_->expected(width);
 }
 
 void Session::refine() {
-  require_result(*state_);
-  if (state_->width == state_->model->network.groups()) {
+  internal::SessionState& state = *state_;
+  const internal::InUse in_use(state.in_use);
+  if (state.one_shot()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "refine was called on a one-shot session, which keeps no activations; make it with "
+                "MemoryMode::kRefinable, or run the wider width");
+  }
+  require_result(state);
+  if (state.width == state.groups()) {
     throw Error(ErrorCode::kInvalidArgument, "refine was called at width " +
-                                                 std::to_string(state_->width) +
+                                                 std::to_string(state.width) +
                                                  ", the widest; start again with run");
   }
-  state_->continue_to(state_->width + 1);
+  const int wanted = state.width + 1;
+  state.continue_while(Clock::now(),
+                       [wanted](int group, Clock::time_point) { return group <= wanted; });
 }
 
 int Session::width() const { return state_->width; }
@@ -258,6 +331,21 @@ std::span<const float> Session::probabilities() const {
              static_cast<std::size_t>(state_->model->network.classes()));
 }
 
+std::span<const float> Session::output(std::string_view name) const {
+  constexpr std::string_view kLogits = "logits";
+  if (name == kLogits) return logits();
+  if (name == "probabilities") return probabilities();
+  for (int width = 1; width <= state_->groups(); ++width) {
+    if (name.starts_with(kLogits) && name.substr(kLogits.size()) == "." + std::to_string(width)) {
+      return logits(width);
+    }
+  }
+  throw Error(ErrorCode::kNotFound,
+              "there is no output '" + std::string(name.substr(0, 100)) +
+                  "'; there are logits, probabilities and logits.1 to logits." +
+                  std::to_string(state_->groups()));
+}
+
 Prediction Session::best(int index) const {
   require_result(*state_);
   if (index < 0 || index >= state_->batch) {
@@ -271,6 +359,8 @@ Prediction Session::best(int index) const {
   return {static_cast<int>(largest - all.begin()), *largest};
 }
 
-MemoryUse Session::memory() const { return state_->model->memory(state_->bound.plan()); }
+MemoryUse Session::memory() const {
+  return state_->model->memory(state_->bound.plan(), state_->options.memory);
+}
 
 }  // namespace bellows

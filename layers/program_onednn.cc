@@ -43,19 +43,51 @@ void BufferTable::grow(BufferId buffer, std::size_t bytes) {
   size = std::max(size, bytes);
 }
 
-std::size_t BufferTable::allocated_bytes() const {
-  std::size_t bytes = 0;
-  for (const Buffer& buffer : buffers_) {
-    if (buffer.address == nullptr) bytes += aligned(buffer.bytes);
-  }
-  return bytes;
-}
-
 std::size_t BufferTable::scratchpad_bytes() const { return aligned(buffers_[kScratchpad].bytes); }
 
 void BufferMemory::Release::operator()(std::byte* block) const { std::free(block); }
 
-BufferMemory::BufferMemory(const BufferTable& table) : bytes_(table.allocated_bytes()) {
+BufferPlacement side_by_side(const BufferTable& table) {
+  BufferPlacement placement;
+  for (const Buffer& buffer : table.buffers()) {
+    placement.offsets.push_back(placement.bytes);
+    if (buffer.address == nullptr) placement.bytes += aligned(buffer.bytes);
+  }
+  return placement;
+}
+
+BufferPlacement overlaid(const BufferTable& table, const std::vector<Lifetime>& lifetimes) {
+  const std::vector<Buffer>& buffers = table.buffers();
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    if (buffers[i].address == nullptr && buffers[i].bytes > 0) order.push_back(i);
+  }
+  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return buffers[i].bytes; });
+  BufferPlacement placement;
+  placement.offsets.assign(buffers.size(), 0);
+  std::vector<std::size_t> placed;  // by offset
+  for (const std::size_t i : order) {
+    std::size_t offset = 0;
+    const std::size_t bytes = aligned(buffers[i].bytes);
+    for (const std::size_t other : placed) {
+      if (lifetimes[other].last < lifetimes[i].first ||
+          lifetimes[i].last < lifetimes[other].first) {
+        continue;
+      }
+      if (placement.offsets[other] >= offset + bytes) break;
+      offset = std::max(offset, placement.offsets[other] + aligned(buffers[other].bytes));
+    }
+    placement.offsets[i] = offset;
+    placement.bytes = std::max(placement.bytes, offset + bytes);
+    placed.insert(std::ranges::upper_bound(placed, offset, {},
+                                           [&](std::size_t p) { return placement.offsets[p]; }),
+                  i);
+  }
+  return placement;
+}
+
+BufferMemory::BufferMemory(const BufferTable& table, const BufferPlacement& placement)
+    : bytes_(placement.bytes) {
   if (!exceeds_machine(bytes_)) {
     block_.reset(
         static_cast<std::byte*>(std::aligned_alloc(kAlignment, std::max(bytes_, kAlignment))));
@@ -68,14 +100,10 @@ BufferMemory::BufferMemory(const BufferTable& table) : bytes_(table.allocated_by
   }
   // Zeroed because padded channels are read as zeros and nobody writes them.
   std::memset(block_.get(), 0, bytes_);
-  std::size_t offset = 0;
-  for (const Buffer& buffer : table.buffers()) {
-    if (buffer.address != nullptr) {
-      addresses_.push_back(static_cast<std::byte*>(buffer.address));
-    } else {
-      addresses_.push_back(block_.get() + offset);
-      offset += aligned(buffer.bytes);
-    }
+  for (std::size_t i = 0; i < table.buffers().size(); ++i) {
+    void* address = table.buffers()[i].address;
+    addresses_.push_back(address != nullptr ? static_cast<std::byte*>(address)
+                                            : block_.get() + placement.offsets[i]);
   }
 }
 
@@ -115,10 +143,6 @@ void BoundProgram::run_step(const dnnl::stream& stream, std::size_t step) const 
     throw Error(ErrorCode::kUnsupported, "oneDNN failed in '" + (*program_)[step].label +
                                              "' with status " + std::to_string(status));
   }
-}
-
-void BoundProgram::run(const dnnl::stream& stream) const {
-  for (std::size_t step = 0; step < steps_.size(); ++step) run_step(stream, step);
 }
 
 }  // namespace bellows

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,20 +35,38 @@ class BufferTable {
   static constexpr BufferId kScratchpad = 0;
 
   [[nodiscard]] const std::vector<Buffer>& buffers() const { return buffers_; }
-  /// Bytes that binding allocates.
-  [[nodiscard]] std::size_t allocated_bytes() const;
-  /// Of these, the scratchpad's.
+  /// Bytes of the scratchpad in memory.
   [[nodiscard]] std::size_t scratchpad_bytes() const;
 
  private:
   std::vector<Buffer> buffers_;
 };
 
+/// Where in one block of memory the buffers lie that have no address of their own.
+struct BufferPlacement {
+  std::vector<std::size_t> offsets;  ///< by buffer, aligned to pages
+  std::size_t bytes = 0;             ///< of the block
+};
+
+/// Every buffer in a place of its own.
+BufferPlacement side_by_side(const BufferTable& table);
+
+/// When a buffer is in use: from one moment to another, both included. Never, as it is made.
+struct Lifetime {
+  int first = std::numeric_limits<int>::max();
+  int last = std::numeric_limits<int>::min();
+};
+
+/// Buffers that are not in use at the same moment may lie in the same place. `lifetimes`: one for
+/// each buffer. The largest are placed first, each as low as it fits.
+BufferPlacement overlaid(const BufferTable& table, const std::vector<Lifetime>& lifetimes);
+
 /// Memory for the buffers of a table that have no address of their own: one aligned block, zeroed.
 class BufferMemory {
  public:
   /// Throws Error(kUnsupported) when there is not enough memory.
-  explicit BufferMemory(const BufferTable& table);
+  BufferMemory(const BufferTable& table, const BufferPlacement& placement);
+  explicit BufferMemory(const BufferTable& table) : BufferMemory(table, side_by_side(table)) {}
 
   [[nodiscard]] std::byte* address(BufferId buffer) const {
     return addresses_[static_cast<std::size_t>(buffer)];
@@ -95,7 +114,11 @@ class BoundProgram {
   /// `program` must outlive this; `memory` must hold the table that the program was emitted for.
   BoundProgram(const Program& program, const BufferMemory& memory);
 
-  void run(const dnnl::stream& stream) const;
+  void run(const dnnl::stream& stream) const { run(stream, 0, steps_.size()); }
+  /// Steps `first` up to `end`, `end` excluded.
+  void run(const dnnl::stream& stream, std::size_t first, std::size_t end) const {
+    for (std::size_t step = first; step < end; ++step) run_step(stream, step);
+  }
   [[nodiscard]] std::size_t size() const { return steps_.size(); }
   /// Runs one step; for timing and checking step by step.
   void run_step(const dnnl::stream& stream, std::size_t step) const;

@@ -1,6 +1,5 @@
 # Builds the preset `embedded` in a scratch folder where the packages of training, command and tests
-# are neither found by CMake nor includable, installs it, and builds examples/embed against the
-# installed package alone.
+# are neither found by CMake nor includable, installs it, and lets outside projects use it.
 #
 #   cmake -D SCRATCH=<folder> -P tests/embedded_build.cmake
 cmake_minimum_required(VERSION 3.25)
@@ -8,6 +7,7 @@ if(NOT SCRATCH)
   message(FATAL_ERROR "embedded_build: give a folder to write to with -D SCRATCH=<folder>")
 endif()
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH source)
+include(${CMAKE_CURRENT_LIST_DIR}/outside_projects.cmake)
 
 function(run)
   execute_process(COMMAND ${ARGN} WORKING_DIRECTORY "${source}" COMMAND_ERROR_IS_FATAL ANY)
@@ -33,10 +33,5 @@ run(${CMAKE_COMMAND} --build "${SCRATCH}/build")
 file(REMOVE_RECURSE "${SCRATCH}/installed")
 run(${CMAKE_COMMAND} --install "${SCRATCH}/build")
 
-if(EXISTS "${source}/examples/embed/CMakeLists.txt")
-  file(REMOVE_RECURSE "${SCRATCH}/example")
-  run(${CMAKE_COMMAND} -G Ninja -S examples/embed -B "${SCRATCH}/example"
-    "-DCMAKE_PREFIX_PATH=${SCRATCH}/installed")
-  run(${CMAKE_COMMAND} --build "${SCRATCH}/example")
-  run("${SCRATCH}/example/embed" tests/golden/tiny.safetensors)
-endif()
+outside_projects("${SCRATCH}/installed" "${SCRATCH}/outside"
+  "${source}/tests/golden/tiny.safetensors")

@@ -1,4 +1,5 @@
 #include "layers/program_onednn.h"
+#include "training/data/random.h"
 
 #include <bellows/error.h>
 #include <gmock/gmock.h>
@@ -30,18 +31,18 @@ TEST(BufferTable, GrowsBuffersAndNeverShrinksThem) {
   BufferTable table;
   const BufferId small = table.add("small", 100);
   EXPECT_NE(small, BufferTable::kScratchpad);
-  const std::size_t before = table.allocated_bytes();
+  const std::size_t before = side_by_side(table).bytes;
   table.grow(small, 50);
-  EXPECT_EQ(table.allocated_bytes(), before);
+  EXPECT_EQ(side_by_side(table).bytes, before);
   table.grow(small, 1 << 20);
-  EXPECT_GE(table.allocated_bytes(), std::size_t{1} << 20);
+  EXPECT_GE(side_by_side(table).bytes, std::size_t{1} << 20);
 }
 
 TEST(BufferTable, DoesNotCountWhatOthersOwn) {
   std::vector<float> weights(1000);
   BufferTable table;
   table.add_external("weights", 4000, weights.data());
-  EXPECT_EQ(table.allocated_bytes(), 0U);
+  EXPECT_EQ(side_by_side(table).bytes, 0U);
 }
 
 TEST(BufferMemory, GivesEachBufferItsOwnZeroedAlignedPlace) {
@@ -53,7 +54,7 @@ TEST(BufferMemory, GivesEachBufferItsOwnZeroedAlignedPlace) {
   for (const std::size_t size : sizes) buffers.push_back(table.add("buffer", size));
   const BufferId external = table.add_external("weights", 32, weights.data());
   const BufferMemory memory(table);
-  EXPECT_EQ(memory.bytes(), table.allocated_bytes());
+  EXPECT_EQ(memory.bytes(), side_by_side(table).bytes);
   EXPECT_EQ(floats(memory, external), weights.data());
   std::vector<std::pair<std::byte*, std::byte*>> places;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -66,6 +67,55 @@ TEST(BufferMemory, GivesEachBufferItsOwnZeroedAlignedPlace) {
   for (std::size_t i = 1; i < places.size(); ++i) {
     EXPECT_LE(places[i - 1].second, places[i].first);
   }
+}
+
+TEST(BufferPlacement, OverlaysOnlyWhatIsNeverInUseAtTheSameTime) {
+  // Random lifetimes; the check is every pair against every other.
+  data::KeyedRandom random(11);
+  for (int round = 0; round < 200; ++round) {
+    BufferTable table;
+    std::vector<Lifetime> lifetimes(1);
+    for (int i = 0; i < 12; ++i) {
+      table.add("buffer", 1 + random.below(20000));
+      const int first = static_cast<int>(random.below(10));
+      lifetimes.push_back({first, first + static_cast<int>(random.below(4))});
+    }
+    const BufferPlacement placement = overlaid(table, lifetimes);
+    std::size_t at_once = 0;  // the most bytes in use at any moment: nothing can do with less
+    for (int moment = 0; moment < 14; ++moment) {
+      std::size_t bytes = 0;
+      for (std::size_t i = 1; i < lifetimes.size(); ++i) {
+        if (lifetimes[i].first <= moment && moment <= lifetimes[i].last) {
+          bytes += table.buffers()[i].bytes;
+        }
+      }
+      at_once = std::max(at_once, bytes);
+    }
+    EXPECT_GE(placement.bytes, at_once);
+    EXPECT_LE(placement.bytes, side_by_side(table).bytes);
+    for (std::size_t i = 1; i < lifetimes.size(); ++i) {
+      EXPECT_LE(placement.offsets[i] + table.buffers()[i].bytes, placement.bytes);
+      for (std::size_t j = 1; j < i; ++j) {
+        const bool apart_in_time =
+            lifetimes[i].last < lifetimes[j].first || lifetimes[j].last < lifetimes[i].first;
+        const bool apart_in_memory =
+            placement.offsets[i] + table.buffers()[i].bytes <= placement.offsets[j] ||
+            placement.offsets[j] + table.buffers()[j].bytes <= placement.offsets[i];
+        EXPECT_TRUE(apart_in_time || apart_in_memory) << round << ": " << i << " and " << j;
+      }
+    }
+  }
+}
+
+TEST(BufferPlacement, AChainOfLayersTakesTheTwoLargestNeighbours) {
+  BufferTable table;
+  std::vector<Lifetime> lifetimes(1);
+  for (int i = 0; i < 6; ++i) {
+    table.add("layer", 8192);
+    lifetimes.push_back({i, i + 1});
+  }
+  EXPECT_EQ(overlaid(table, lifetimes).bytes, 2U * 8192);
+  EXPECT_EQ(side_by_side(table).bytes, 6U * 8192);
 }
 
 TEST(BufferMemory, RefusesMoreThanTheMachineHas) {

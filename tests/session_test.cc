@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -176,8 +178,8 @@ TEST_F(SessionTest, LeavesTheFormerResultAfterEveryBadCall) {
 }
 
 TEST_F(SessionTest, RefusesAModelsCostOfAWidthItDoesNotHave) {
-  EXPECT_THAT(refusal([&] { (void)model_.cost(0); }), HasSubstr("width 0"));
-  EXPECT_THAT(refusal([&] { (void)model_.cost(4); }), HasSubstr("width 4"));
+  EXPECT_THAT(refusal([&] { (void)model_.width(0); }), HasSubstr("width 0"));
+  EXPECT_THAT(refusal([&] { (void)model_.width(4); }), HasSubstr("width 4"));
 }
 
 TEST_F(SessionTest, ProbabilitiesAreTheSoftmaxOfTheLogitsAndBestIsTheirLargest) {
@@ -280,8 +282,139 @@ TEST_F(SessionTest, ExpectsNoTimeBeforeTheFirstRunAndSomeAfterIt) {
   for (int group = 1; group <= 3; ++group) EXPECT_EQ(session.expected_us(group), 0.0);
   session.run(one_image(), 1);
   for (int group = 1; group <= 3; ++group) EXPECT_GT(session.expected_us(group), 0.0);
-  EXPECT_THAT(refusal([&] { (void)session.expected_us(4); }), HasSubstr("groups 1 to 3"));
+  EXPECT_THAT(refusal([&] { (void)session.expected_us(4); }), HasSubstr("widths 1 to 3"));
   EXPECT_THAT(refusal([&] { session.warm_up(0); }), HasSubstr("0 rounds"));
+}
+
+TEST_F(SessionTest, AOneShotSessionGivesTheBitsOfARefinableOneInLessMemory) {
+  std::size_t networks_with_less = 0;
+  for (const NamedNetwork& named : property_networks()) {
+    SCOPED_TRACE(named.name);
+    const Model model = model_of(named.network.first_groups(3));
+    for (const int batch : {1, 3}) {
+      Session kept(model, {.max_batch = batch});
+      Session one_shot(model, {.max_batch = batch, .memory = MemoryMode::kOneShot});
+      std::vector<float> broken(model.image_elements() * static_cast<std::size_t>(batch),
+                                std::numeric_limits<float>::quiet_NaN());
+      for (int width = 3; width >= 1; --width) {
+        // What was there before does not matter.
+        one_shot.run(broken, width);
+        const std::vector<float> images =
+            random_images(named.network, batch, static_cast<std::uint64_t>(width));
+        kept.run(images, width);
+        one_shot.run(images, width);
+        ASSERT_EQ(one_shot.width(), width);
+        for (int narrower = 1; narrower <= width; ++narrower) {
+          ASSERT_TRUE(std::ranges::equal(one_shot.logits(narrower), kept.logits(narrower)));
+        }
+        ASSERT_TRUE(std::ranges::equal(one_shot.probabilities(), kept.probabilities()));
+      }
+      EXPECT_LE(one_shot.memory().activations, kept.memory().activations);
+      if (one_shot.memory().activations < kept.memory().activations) ++networks_with_less;
+      EXPECT_EQ(one_shot.memory().activations,
+                model.memory({.max_batch = batch, .memory = MemoryMode::kOneShot}).activations);
+      EXPECT_EQ(one_shot.memory().weights, kept.memory().weights);
+    }
+  }
+  EXPECT_GT(networks_with_less, 0U);
+}
+
+TEST_F(SessionTest, AOneShotSessionRefusesToRefineAndKeepsItsResult) {
+  Session session(model_, {.memory = MemoryMode::kOneShot});
+  session.run(one_image(), 2);
+  const std::vector<float> before(session.logits().begin(), session.logits().end());
+  EXPECT_THAT(refusal([&] { session.refine(); }), HasSubstr("one-shot"));
+  EXPECT_EQ(session.width(), 2);
+  EXPECT_TRUE(std::ranges::equal(session.logits(), before));
+}
+
+TEST_F(SessionTest, AOneShotSessionChoosesTheWidthForADeadlineBeforeItBegins) {
+  Session session(model_, {.memory = MemoryMode::kOneShot});
+  EXPECT_EQ(session.run_until(one_image(), in_an_hour()), 1) << "nothing is known yet";
+  session.warm_up();
+  EXPECT_EQ(session.width(), 0);
+  EXPECT_EQ(session.run_until(one_image(), in_an_hour()), 3);
+  EXPECT_LE(session.expected_us(1), session.expected_us(3));
+  try {
+    session.run_until(one_image(), std::chrono::steady_clock::now());
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kDeadline);
+  }
+  EXPECT_EQ(session.width(), 3);
+}
+
+TEST_F(SessionTest, RefusesAMemoryModeThatIsNone) {
+  EXPECT_THAT(refusal([&] { Session(model_, {.memory = static_cast<MemoryMode>(7)}); }),
+              HasSubstr("memory mode 7"));
+}
+
+TEST_F(SessionTest, TellsEveryOutputByItsName) {
+  Session session(model_);
+  session.run(one_image(), 2);
+  EXPECT_THAT(model_.output_names(), ::testing::ElementsAre("logits", "probabilities", "logits.1",
+                                                            "logits.2", "logits.3"));
+  EXPECT_EQ(session.output("logits").data(), session.logits().data());
+  EXPECT_EQ(session.output("probabilities").data(), session.probabilities().data());
+  EXPECT_EQ(session.output("logits.1").data(), session.logits(1).data());
+  EXPECT_THAT(refusal([&] { (void)session.output("logits.3"); }), HasSubstr("logits of width 3"));
+  for (const char* name : {"", "logit", "logits.", "logits.0", "logits.4", "logits.01"}) {
+    try {
+      (void)session.output(name);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+      EXPECT_THAT(error.what(), HasSubstr("logits.1 to logits.3"));
+    }
+  }
+}
+
+TEST_F(SessionTest, ASecondThreadInTheSameSessionIsRefusedAndDisturbsNothing) {
+  Session session(model_);
+  session.run(one_image(), 3);
+  const std::vector<float> expected(session.logits().begin(), session.logits().end());
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) {
+      try {
+        session.warm_up(100);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kInUse);
+      }
+    }
+  });
+  int refused = 0;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (refused < 10 && std::chrono::steady_clock::now() < give_up) {
+    try {
+      session.run(one_image(), 3);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInUse);
+      EXPECT_THAT(error.what(), HasSubstr("a session of its own"));
+      ++refused;
+    }
+  }
+  stop = true;
+  other.join();
+  EXPECT_EQ(refused, 10);
+  session.run(one_image(), 3);
+  EXPECT_TRUE(std::ranges::equal(session.logits(), expected));
+}
+
+TEST_F(SessionTest, WidthsTellTheAccuraciesOfTheModelFile) {
+  ModelInfo info;
+  info.validation_accuracy = {0.5, 0.75, 0.875};
+  const Model model = internal::make_model(std::make_shared<internal::ModelState>(
+      small_network(), std::move(info), WeightSet(small_network(), 3)));
+  const std::vector<Width> widths = model.widths();
+  ASSERT_EQ(widths.size(), 3U);
+  for (int number = 1; number <= 3; ++number) {
+    const Width& width = widths[static_cast<std::size_t>(number - 1)];
+    EXPECT_EQ(width.number, number);
+    EXPECT_EQ(width.parameters, model_.width(number).parameters);
+    EXPECT_EQ(width.test_accuracy, std::nullopt);
+  }
+  EXPECT_EQ(widths[1].validation_accuracy, 0.75);
 }
 
 TEST_F(SessionTest, ASmallerBatchGivesTheBitsOfTheSameImagesInAFullOne) {
@@ -350,6 +483,37 @@ TEST_F(SessionTest, SessionsCanBeMadeByManyThreadsAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const auto& mine : logits) EXPECT_TRUE(std::ranges::equal(mine, alone.logits()));
+}
+
+TEST_F(SessionTest, SessionsOfEveryKindOnManyThreadsGiveTheBitsTheyGiveAlone) {
+  // Each thread makes sessions of its own while the others make and run theirs.
+  const std::vector<SessionOptions> kinds = {
+      {.max_batch = 1},
+      {.max_batch = 4},
+      {.max_batch = 1, .threads = 2},
+      {.max_batch = 4, .memory = MemoryMode::kOneShot},
+  };
+  const auto results = [&](const Model& model, SessionOptions options, int turns) {
+    std::vector<float> all;
+    for (int turn = 0; turn < turns; ++turn) {
+      Session session(model, options);
+      const auto count = static_cast<std::size_t>(options.max_batch);
+      session.run(std::span(images_).first(count * one_image().size()), turn % 3 + 1);
+      all.insert(all.end(), session.logits().begin(), session.logits().end());
+      EXPECT_GT(model.memory(options).activations, 0U);
+    }
+    return all;
+  };
+  std::vector<std::vector<float>> alone;
+  for (const SessionOptions& options : kinds) alone.push_back(results(model_, options, 9));
+  const Model fresh = model_of(small_network());
+  std::vector<std::vector<float>> beside(kinds.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    threads.emplace_back([&, i] { beside[i] = results(fresh, kinds[i], 9); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(beside == alone);
 }
 
 TEST_F(SessionTest, OutlivesTheModelItWasMadeFrom) {
@@ -447,7 +611,7 @@ TEST_F(SessionTest, AllWidthsTogetherHoldLittleMoreThanTheWidestAlone) {
   const auto most = 1.05 * 4 * static_cast<double>(padded_values(big()));
   const Model model = model_of(big());
   EXPECT_LE(static_cast<double>(model.packed_bytes()), most);
-  EXPECT_GE(model.packed_bytes(), static_cast<std::size_t>(model.cost(4).parameters) * 4 * 9 / 10);
+  EXPECT_GE(model.packed_bytes(), static_cast<std::size_t>(model.width(4).parameters) * 4 * 9 / 10);
   // Other batch sizes and numbers of threads share what is there.
   const Session batch(model, {.max_batch = 64});
   const Session threads(model, {.max_batch = 64, .threads = 2});

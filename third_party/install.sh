@@ -19,6 +19,7 @@ full=(
   libcurl4-openssl-dev zlib1g-dev                             # fetching and unpacking them
   libgtest-dev libgmock-dev libbenchmark-dev                  # tests and benchmarks
   clang-format clang-tidy python3                             # checks
+  dpkg-dev file                                               # packages
 )
 
 check_only=false

@@ -11,15 +11,17 @@
 //
 // Words: a *group* is a block of channels in every layer, numbered from 1; a *width* is the number
 // of active groups. Every failure is a `bellows::Error`, and leaves the object as it was unless
-// said otherwise.
+// said otherwise. <bellows/bellows_c.h> has the same for C.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <bellows/error.h>
@@ -32,16 +34,30 @@ struct SessionState;
 struct ModelAccess;
 }  // namespace internal
 
-/// What one width of a model costs, for one image, groups below included.
-struct WidthCost {
+/// What one width of a model costs and is worth. Costs are for one image, groups below included.
+struct Width {
+  int number = 1;                 ///< what `run` takes
   std::int64_t parameters = 0;    ///< values in the model file
   std::int64_t weight_bytes = 0;  ///< of the file's values (4 each)
   std::int64_t macs = 0;          ///< multiply-accumulates
+  /// Share of right answers, 0..1, where the model file tells it: on images held out of training,
+  /// and on the test images of its data set.
+  std::optional<double> validation_accuracy = {};
+  std::optional<double> test_accuracy = {};
+};
+
+/// What a session keeps of an image's activations.
+enum class MemoryMode {
+  kRefinable = 0,  ///< all: `refine` can go on from them
+  /// Those that are still needed: layers share memory, all groups of one before the next. `refine`
+  /// is refused; everything else gives the same bits.
+  kOneShot = 1,
 };
 
 struct SessionOptions {
   int max_batch = 1;  ///< images that one run can take; fewer take the same time as all
   int threads = 1;    ///< OpenMP threads that a run uses
+  MemoryMode memory = MemoryMode::kRefinable;
 };
 
 /// Bytes of memory that running a model takes.
@@ -55,7 +71,7 @@ struct MemoryUse {
 /// thread share; what those of another batch size or number of threads share is made with the first
 /// of them and goes with the last, but for weights that such a batch size needs in another order:
 /// these stay.
-class Model {
+class BELLOWS_API Model {
  public:
   /// Loads and checks a model file; `groups` = 0 loads all, k only the first k (reading only their
   /// bytes). Throws Error: kNotFound, kCorruptData, kInvalidArgument (more groups than the file
@@ -74,7 +90,12 @@ class Model {
   /// Product of the three.
   [[nodiscard]] std::size_t image_elements() const;
   /// Throws Error(kInvalidArgument) for a width out of range.
-  [[nodiscard]] WidthCost cost(int width) const;
+  [[nodiscard]] Width width(int width) const;
+  /// All of them, the narrowest first.
+  [[nodiscard]] std::vector<Width> widths() const;
+  /// What Session::output can be asked for: "logits" and "probabilities", then "logits.<k>" for
+  /// each width.
+  [[nodiscard]] std::vector<std::string> output_names() const;
   /// Bytes of weights held in memory, padding included; all widths together.
   [[nodiscard]] std::size_t packed_bytes() const;
   /// What a session with these options would take, before it is made: its operations are planned,
@@ -95,8 +116,10 @@ struct Prediction {
   float confidence = 0;  ///< its probability
 };
 
-/// Activations and scratch of one thread. Not thread safe; any number may share a model.
-class Session {
+/// Activations and scratch of one thread. One thread at a time, which need not be the one that made
+/// it; any number may share a model. `run`, `run_until`, `warm_up` and `refine` throw Error(kInUse)
+/// while another thread is inside one of them; what is read meanwhile is undefined.
+class BELLOWS_API Session {
  public:
   /// Allocates everything. Throws Error: kInvalidArgument (options out of range), kUnsupported (not
   /// enough memory, or oneDNN cannot run the model at this batch size).
@@ -116,20 +139,22 @@ class Session {
   /// answer at any time. A group is begun only while the time that it is expected to take, by this
   /// session's runs so far, is still left; so it may end later by no more than a group's time
   /// scatters. Before a group has run its time is guessed by its multiply-accumulates, and the
-  /// first group is begun in any case: call `warm_up` first where the first answers count. Throws
-  /// Error(kDeadline) when not even width 1 fits, or the deadline has passed, and as `run` does for
-  /// its images; the former results then stay.
+  /// first group is begun in any case: call `warm_up` first where the first answers count. A
+  /// one-shot session chooses the width before it begins. Throws Error(kDeadline) when not even
+  /// width 1 fits, or the deadline has passed, and as `run` does for its images; the former results
+  /// then stay.
   int run_until(std::span<const float> images, std::chrono::steady_clock::time_point deadline);
   /// Runs all widths `rounds` times on what the last images were (zeros before), so that weights
   /// are in the caches and times known. Leaves no result. Throws Error(kInvalidArgument) for less
   /// than one round.
   void warm_up(int rounds = 3);
-  /// What a group is expected to take on this session, in microseconds; 0 before the first run.
-  /// Throws Error(kInvalidArgument) for a group out of range.
-  [[nodiscard]] double expected_us(int group) const;
+  /// What `run` is expected to take at a width on this session, in microseconds; 0 before the first
+  /// run. Refining to it takes the difference to the width below. Throws Error(kInvalidArgument)
+  /// for a width out of range.
+  [[nodiscard]] double expected_us(int width) const;
   /// Continues to the next width, computing its group only: afterwards everything is as if `run`
   /// had been called with that width, bit for bit. Throws Error(kInvalidArgument) before the first
-  /// run and at the widest width.
+  /// run, at the widest width and in a one-shot session.
   void refine();
 
   /// Width of the last result; 0 before the first run.
@@ -142,6 +167,9 @@ class Session {
   [[nodiscard]] std::span<const float> logits(int width) const;
   /// Softmax of the logits of the last result, [N, classes].
   [[nodiscard]] std::span<const float> probabilities() const;
+  /// One of the three above by its name, see Model::output_names. Throws Error(kNotFound) for a
+  /// name that the model does not have, Error(kInvalidArgument) for a width that has not been run.
+  [[nodiscard]] std::span<const float> output(std::string_view name) const;
   /// The most probable class of image `index` of the batch.
   [[nodiscard]] Prediction best(int index = 0) const;
 
@@ -152,7 +180,7 @@ class Session {
   std::unique_ptr<internal::SessionState> state_;
 };
 
-/// "0.1.0"
-const char* version();
+/// "0.1.0", as the library was built; the header's own are BELLOWS_VERSION_MAJOR, _MINOR, _PATCH.
+BELLOWS_API const char* version();
 
 }  // namespace bellows

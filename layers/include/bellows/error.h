@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <bellows/version.h>
+
 namespace bellows {
 
 /// What kind of failure an `Error` reports, for programs to tell apart; never renumber.
@@ -15,11 +17,12 @@ enum class ErrorCode {
   kIoError = 4,          ///< the operating system refused to read or write (disk full, permission)
   kUnsupported = 5,      ///< valid, but not on this machine or in this build
   kDeadline = 6,         ///< nothing could be finished in the time that was given
+  kInUse = 7,            ///< another thread is in the middle of a call on the same object
 };
 
 /// A failure with the offending names and values in its message. The message is one line that names
 /// the culprit (file, key, value) and, where there is one, the fix.
-class Error : public std::runtime_error {
+class BELLOWS_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
 

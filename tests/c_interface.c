@@ -1,0 +1,446 @@
+/* The C interface as a C99 program sees it, over the shared library: the whole life of a model and
+ * a session, and everything that a caller can do wrong. Prints what does not hold, and fails.
+ *
+ *   c_interface MODEL OTHER_MODEL FOLDER_TO_WRITE_TO
+ *
+ * MODEL must have at least two groups, OTHER_MODEL another number of parameters. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <bellows/bellows_c.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures = 0;
+
+static void check_true(int holds, const char* claim, int line) {
+  if (holds) return;
+  ++failures;
+  fprintf(stderr, "line %d: does not hold: %s (last error: %s)\n", line, claim,
+          bellows_last_error());
+}
+#define CHECK(claim) check_true((claim) ? 1 : 0, #claim, __LINE__)
+
+/* The call fails with this status and a message with these words, which is one line. */
+static void check_refused(bellows_status status, bellows_status wanted, const char* words,
+                          int line) {
+  const char* message = bellows_last_error();
+  if (status == wanted && strstr(message, words) != NULL && strchr(message, '\n') == NULL) return;
+  ++failures;
+  fprintf(stderr, "line %d: status %d (%s), message '%s'; wanted %d and '%s'\n", line, (int)status,
+          bellows_status_name(status), message, (int)wanted, words);
+}
+#define REFUSED(call, status, words) check_refused((call), (status), (words), __LINE__)
+
+static bellows_model* model = NULL;
+static bellows_session* session = NULL;
+static bellows_model_info info = BELLOWS_MODEL_INFO_INIT;
+static float* image = NULL;
+
+static void loading(const char* path) {
+  bellows_width narrow = BELLOWS_WIDTH_INIT;
+  bellows_width wide = BELLOWS_WIDTH_INIT;
+  const char* name = "unset";
+  CHECK(bellows_model_load(path, 0, &model) == BELLOWS_OK);
+  CHECK(bellows_model_describe(model, &info) == BELLOWS_OK);
+  CHECK(info.groups >= 2 && info.classes >= 2);
+  CHECK(info.image_values ==
+        (size_t)info.image_channels * (size_t)info.image_height * (size_t)info.image_width);
+  CHECK(bellows_model_width(model, 1, &narrow) == BELLOWS_OK);
+  CHECK(bellows_model_width(model, info.groups, &wide) == BELLOWS_OK);
+  CHECK(narrow.number == 1 && wide.number == info.groups);
+  CHECK(narrow.parameters > 0 && narrow.parameters < wide.parameters && narrow.macs < wide.macs);
+  CHECK(wide.weight_bytes == 4 * wide.parameters);
+  CHECK(wide.test_accuracy <= 1);
+  CHECK(bellows_model_class_name(model, 0, &name) == BELLOWS_OK);
+  CHECK(name == NULL || strcmp(name, "unset") != 0);
+  image = calloc(info.image_values, sizeof *image);
+  for (size_t i = 0; i < info.image_values; ++i) image[i] = (float)(i % 17) / 17.0F;
+}
+
+static void loading_what_cannot_be_loaded(const char* path, const char* folder) {
+  bellows_model* none = NULL;
+  char bad[4096];
+  FILE* file = NULL;
+  REFUSED(bellows_model_load(NULL, 0, &none), BELLOWS_INVALID_ARGUMENT, "'path' is NULL");
+  REFUSED(bellows_model_load(path, 0, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
+  REFUSED(bellows_model_load("", 0, &none), BELLOWS_NOT_FOUND, "empty name");
+  REFUSED(bellows_model_load("nowhere.safetensors", 0, &none), BELLOWS_NOT_FOUND,
+          "nowhere.safetensors");
+  REFUSED(bellows_model_load(folder, 0, &none), BELLOWS_IO_ERROR, "not a regular file");
+  REFUSED(bellows_model_load(path, -1, &none), BELLOWS_INVALID_ARGUMENT, "first -1 groups");
+  REFUSED(bellows_model_load(path, 1000, &none), BELLOWS_INVALID_ARGUMENT, "first 1000");
+  snprintf(bad, sizeof bad, "%s/bad.safetensors", folder);
+  file = fopen(bad, "wb");
+  CHECK(file != NULL && fputs("this is no model", file) >= 0 && fclose(file) == 0);
+  REFUSED(bellows_model_load(bad, 0, &none), BELLOWS_CORRUPT_DATA, "bad.safetensors");
+  CHECK(none == NULL);
+}
+
+static void running(void) {
+  const size_t classes = (size_t)info.classes;
+  float* at_once = calloc(classes, sizeof *at_once);
+  float* refined = calloc(classes, sizeof *refined);
+  int width = -1;
+  int images = -1;
+  int label = -1;
+  float confidence = -1;
+  float sum = 0;
+  double us = -1;
+  CHECK(bellows_session_create(model, NULL, &session) == BELLOWS_OK);
+  CHECK(bellows_session_result(session, &width, &images) == BELLOWS_OK);
+  CHECK(width == 0 && images == 0);
+  CHECK(bellows_session_expected_us(session, 1, &us) == BELLOWS_OK && us == 0);
+
+  CHECK(bellows_session_run(session, image, info.image_values, 2) == BELLOWS_OK);
+  CHECK(bellows_session_result(session, &width, &images) == BELLOWS_OK);
+  CHECK(width == 2 && images == 1);
+  CHECK(bellows_session_logits(session, 0, at_once, classes) == BELLOWS_OK);
+  CHECK(bellows_session_run(session, image, info.image_values, 1) == BELLOWS_OK);
+  CHECK(bellows_session_refine(session) == BELLOWS_OK);
+  CHECK(bellows_session_output(session, "logits.2", refined, classes) == BELLOWS_OK);
+  CHECK(memcmp(at_once, refined, classes * sizeof *refined) == 0);
+  CHECK(bellows_session_logits(session, 1, refined, classes) == BELLOWS_OK);
+  CHECK(memcmp(at_once, refined, classes * sizeof *refined) != 0);
+
+  CHECK(bellows_session_probabilities(session, refined, classes) == BELLOWS_OK);
+  for (size_t i = 0; i < classes; ++i) sum += refined[i];
+  CHECK(fabsf(sum - 1) < 1e-5F);
+  CHECK(bellows_session_best(session, 0, &label, &confidence) == BELLOWS_OK);
+  CHECK(label >= 0 && label < info.classes && confidence == refined[label]);
+  for (size_t i = 0; i < classes; ++i) CHECK(refined[i] <= confidence);
+  CHECK(bellows_session_expected_us(session, 2, &us) == BELLOWS_OK && us > 0);
+  free(at_once);
+  free(refined);
+}
+
+static void running_by_a_deadline(void) {
+  const int64_t an_hour = INT64_C(3600) * 1000000000;
+  int width = -1;
+  CHECK(bellows_session_warm_up(session, 2) == BELLOWS_OK);
+  CHECK(bellows_session_run_until(session, image, info.image_values, bellows_now_ns() + an_hour,
+                                  &width) == BELLOWS_OK);
+  CHECK(width == info.groups);
+  width = -1;
+  REFUSED(
+      bellows_session_run_until(session, image, info.image_values, bellows_now_ns() - 1000, &width),
+      BELLOWS_DEADLINE, "passed");
+  REFUSED(bellows_session_run_until(session, image, info.image_values, INT64_MIN, &width),
+          BELLOWS_DEADLINE, "passed");
+  CHECK(width == -1);
+  CHECK(bellows_session_result(session, &width, NULL) == BELLOWS_OK && width == info.groups);
+  CHECK(bellows_session_run_until(session, image, info.image_values, INT64_MAX, NULL) ==
+        BELLOWS_OK);
+}
+
+static void null_handles(void) {
+  float values[4] = {0, 0, 0, 0};
+  int number = 0;
+  double us = 0;
+  const char* name = NULL;
+  bellows_width width = BELLOWS_WIDTH_INIT;
+  bellows_memory memory = BELLOWS_MEMORY_INIT;
+  bellows_session* made = NULL;
+  const bellows_status wanted = BELLOWS_INVALID_ARGUMENT;
+  REFUSED(bellows_model_describe(NULL, &info), wanted, "'model' is NULL");
+  REFUSED(bellows_model_describe(model, NULL), wanted, "'info' is NULL");
+  REFUSED(bellows_model_class_name(NULL, 0, &name), wanted, "'model' is NULL");
+  REFUSED(bellows_model_class_name(model, 0, NULL), wanted, "'name' is NULL");
+  REFUSED(bellows_model_width(NULL, 1, &width), wanted, "'model' is NULL");
+  REFUSED(bellows_model_width(model, 1, NULL), wanted, "'width' is NULL");
+  REFUSED(bellows_model_memory(NULL, NULL, &memory), wanted, "'model' is NULL");
+  REFUSED(bellows_model_memory(model, NULL, NULL), wanted, "'memory' is NULL");
+  REFUSED(bellows_session_create(NULL, NULL, &made), wanted, "'model' is NULL");
+  REFUSED(bellows_session_create(model, NULL, NULL), wanted, "'session' is NULL");
+  REFUSED(bellows_session_run(NULL, values, 4, 1), wanted, "'session' is NULL");
+  REFUSED(bellows_session_run(session, NULL, 4, 1), wanted, "'images' is NULL");
+  REFUSED(bellows_session_refine(NULL), wanted, "'session' is NULL");
+  REFUSED(bellows_session_run_until(NULL, values, 4, INT64_MAX, &number), wanted,
+          "'session' is NULL");
+  REFUSED(bellows_session_run_until(session, NULL, 4, INT64_MAX, &number), wanted,
+          "'images' is NULL");
+  REFUSED(bellows_session_warm_up(NULL, 1), wanted, "'session' is NULL");
+  REFUSED(bellows_session_expected_us(NULL, 1, &us), wanted, "'session' is NULL");
+  REFUSED(bellows_session_expected_us(session, 1, NULL), wanted, "'microseconds' is NULL");
+  REFUSED(bellows_session_result(NULL, &number, &number), wanted, "'session' is NULL");
+  REFUSED(bellows_session_logits(NULL, 0, values, 4), wanted, "'session' is NULL");
+  REFUSED(bellows_session_logits(session, 0, NULL, 4), wanted, "'logits' is NULL");
+  REFUSED(bellows_session_probabilities(NULL, values, 4), wanted, "'session' is NULL");
+  REFUSED(bellows_session_probabilities(session, NULL, 4), wanted, "'probabilities' is NULL");
+  REFUSED(bellows_session_output(NULL, "logits", values, 4), wanted, "'session' is NULL");
+  REFUSED(bellows_session_output(session, NULL, values, 4), wanted, "'name' is NULL");
+  REFUSED(bellows_session_output(session, "logits", NULL, 4), wanted, "'output' is NULL");
+  REFUSED(bellows_session_best(NULL, 0, &number, values), wanted, "'session' is NULL");
+  REFUSED(bellows_session_memory(NULL, &memory), wanted, "'session' is NULL");
+  REFUSED(bellows_session_memory(session, NULL), wanted, "'memory' is NULL");
+  CHECK(made == NULL);
+  bellows_model_free(NULL);
+  bellows_session_free(NULL);
+}
+
+static void wrong_numbers(void) {
+  const bellows_status wanted = BELLOWS_INVALID_ARGUMENT;
+  const size_t classes = (size_t)info.classes;
+  float* values = calloc(classes + 1, sizeof *values);
+  double us = 0;
+  int label = 0;
+  const char* name = NULL;
+  bellows_width width = BELLOWS_WIDTH_INIT;
+  bellows_session_options options = BELLOWS_SESSION_OPTIONS_INIT;
+  bellows_session* made = NULL;
+  int reached = 0;
+
+  CHECK(bellows_session_run(session, image, info.image_values, 1) == BELLOWS_OK);
+  const int widths[3] = {0, -1, info.groups + 1};
+  for (int i = 0; i < 3; ++i) {
+    REFUSED(bellows_session_run(session, image, info.image_values, widths[i]), wanted, "widths 1");
+    REFUSED(bellows_model_width(model, widths[i], &width), wanted, "widths 1");
+    REFUSED(bellows_session_expected_us(session, widths[i], &us), wanted, "widths 1");
+  }
+  REFUSED(bellows_session_logits(session, 2, values, classes), wanted, "logits of width 2");
+  REFUSED(bellows_session_logits(session, -1, values, classes), wanted, "logits of width -1");
+  REFUSED(bellows_session_run(session, image, info.image_values - 1, 1), wanted, "values");
+  REFUSED(bellows_session_run(session, image, 2 * info.image_values, 1), wanted, "values");
+  REFUSED(bellows_session_run(session, image, 0, 1), wanted, "values");
+  REFUSED(bellows_session_run_until(session, image, 1, INT64_MAX, &reached), wanted, "values");
+  REFUSED(bellows_session_logits(session, 0, values, classes - 1), wanted, "has room for");
+  REFUSED(bellows_session_probabilities(session, values, classes + 1), wanted, "has room for");
+  REFUSED(bellows_session_output(session, "logits", values, 0), wanted, "has room for");
+  REFUSED(bellows_session_output(session, "softmax", values, classes), BELLOWS_NOT_FOUND,
+          "'softmax'");
+  REFUSED(bellows_session_best(session, 1, &label, NULL), wanted, "image 1");
+  REFUSED(bellows_session_warm_up(session, 0), wanted, "0 rounds");
+  REFUSED(bellows_model_class_name(model, info.classes, &name), wanted, "classes 0 to");
+  REFUSED(bellows_model_class_name(model, -1, &name), wanted, "class -1");
+  CHECK(bellows_session_result(session, &reached, NULL) == BELLOWS_OK && reached == 1);
+
+  options.max_batch = 0;
+  REFUSED(bellows_session_create(model, &options, &made), wanted, "max_batch is 0");
+  options.max_batch = 1;
+  options.threads = -3;
+  REFUSED(bellows_session_create(model, &options, &made), wanted, "threads is -3");
+  options.threads = 1;
+  options.memory_mode = 5;
+  REFUSED(bellows_session_create(model, &options, &made), wanted, "memory mode 5");
+  options.struct_bytes = 0;
+  REFUSED(bellows_session_create(model, &options, &made), wanted, "'struct_bytes'");
+  options.struct_bytes = 4096;
+  REFUSED(bellows_session_create(model, &options, &made), wanted, "'struct_bytes'");
+  width.struct_bytes = 0;
+  REFUSED(bellows_model_width(model, 1, &width), wanted, "'struct_bytes'");
+  CHECK(made == NULL);
+  free(values);
+}
+
+/* Structures of a program built when they had fewer members. */
+static void older_callers(void) {
+  bellows_width width = BELLOWS_WIDTH_INIT;
+  bellows_session_options options = BELLOWS_SESSION_OPTIONS_INIT;
+  bellows_session* made = NULL;
+  width.struct_bytes = offsetof(bellows_width, validation_accuracy);
+  width.validation_accuracy = 77;
+  CHECK(bellows_model_width(model, 1, &width) == BELLOWS_OK);
+  CHECK(width.number == 1 && width.macs > 0 && width.validation_accuracy == 77);
+  options.struct_bytes = offsetof(bellows_session_options, memory_mode);
+  options.memory_mode = 5;
+  CHECK(bellows_session_create(model, &options, &made) == BELLOWS_OK);
+  bellows_session_free(made);
+}
+
+static void batches_and_memory(void) {
+  const size_t classes = (size_t)info.classes;
+  bellows_session_options options = BELLOWS_SESSION_OPTIONS_INIT;
+  bellows_session* batch = NULL;
+  bellows_memory before = BELLOWS_MEMORY_INIT;
+  bellows_memory kept = BELLOWS_MEMORY_INIT;
+  bellows_memory one_shot = BELLOWS_MEMORY_INIT;
+  float* images = calloc(3 * info.image_values, sizeof *images);
+  float* logits = calloc(3 * classes, sizeof *logits);
+  float* again = calloc(3 * classes, sizeof *again);
+  int count = 0;
+  for (size_t i = 0; i < 3 * info.image_values; ++i) images[i] = (float)(i % 13) / 13.0F;
+  options.max_batch = 3;
+  CHECK(bellows_model_memory(model, &options, &before) == BELLOWS_OK);
+  CHECK(bellows_session_create(model, &options, &batch) == BELLOWS_OK);
+  CHECK(bellows_session_memory(batch, &kept) == BELLOWS_OK);
+  CHECK(before.activations == kept.activations && before.scratch == kept.scratch);
+  CHECK(kept.weights > 0 && kept.activations > 0);
+  CHECK(bellows_session_run(batch, images, 3 * info.image_values, info.groups) == BELLOWS_OK);
+  CHECK(bellows_session_result(batch, NULL, &count) == BELLOWS_OK && count == 3);
+  CHECK(bellows_session_logits(batch, 0, logits, 3 * classes) == BELLOWS_OK);
+  bellows_session_free(batch);
+
+  options.memory_mode = BELLOWS_ONE_SHOT;
+  CHECK(bellows_session_create(model, &options, &batch) == BELLOWS_OK);
+  CHECK(bellows_session_memory(batch, &one_shot) == BELLOWS_OK);
+  CHECK(one_shot.activations <= kept.activations);
+  CHECK(bellows_session_run(batch, images, 3 * info.image_values, info.groups) == BELLOWS_OK);
+  CHECK(bellows_session_logits(batch, 0, again, 3 * classes) == BELLOWS_OK);
+  CHECK(memcmp(logits, again, 3 * classes * sizeof *again) == 0);
+  REFUSED(bellows_session_refine(batch), BELLOWS_INVALID_ARGUMENT, "one-shot");
+  bellows_session_free(batch);
+  free(images);
+  free(logits);
+  free(again);
+}
+
+static void refusals_before_a_result(void) {
+  float values[1] = {0};
+  int label = 0;
+  bellows_session* fresh = NULL;
+  CHECK(bellows_session_create(model, NULL, &fresh) == BELLOWS_OK);
+  REFUSED(bellows_session_refine(fresh), BELLOWS_INVALID_ARGUMENT, "no result yet");
+  REFUSED(bellows_session_logits(fresh, 0, values, 1), BELLOWS_INVALID_ARGUMENT, "no result yet");
+  REFUSED(bellows_session_probabilities(fresh, values, 1), BELLOWS_INVALID_ARGUMENT,
+          "no result yet");
+  REFUSED(bellows_session_best(fresh, 0, &label, NULL), BELLOWS_INVALID_ARGUMENT, "no result yet");
+  CHECK(bellows_session_run(fresh, image, info.image_values, info.groups) == BELLOWS_OK);
+  REFUSED(bellows_session_refine(fresh), BELLOWS_INVALID_ARGUMENT, "the widest");
+  bellows_session_free(fresh);
+}
+
+static int stop_flag = 0;
+static pthread_mutex_t stop_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int stopped(int set) {
+  pthread_mutex_lock(&stop_lock);
+  stop_flag = stop_flag || set;
+  const int value = stop_flag;
+  pthread_mutex_unlock(&stop_lock);
+  return value;
+}
+
+static void* keep_busy(void* unused) {
+  (void)unused;
+  while (!stopped(0)) (void)bellows_session_warm_up(session, 100);
+  return NULL;
+}
+
+static void two_threads_in_one_session(void) {
+  pthread_t thread;
+  bellows_status status = BELLOWS_OK;
+  const int64_t give_up = bellows_now_ns() + INT64_C(30) * 1000000000;
+  CHECK(pthread_create(&thread, NULL, keep_busy, NULL) == 0);
+  while (status == BELLOWS_OK && bellows_now_ns() < give_up) {
+    status = bellows_session_run(session, image, info.image_values, info.groups);
+  }
+  REFUSED(status, BELLOWS_IN_USE, "another thread");
+  stopped(1);
+  pthread_join(thread, NULL);
+  CHECK(bellows_session_run(session, image, info.image_values, 1) == BELLOWS_OK);
+}
+
+static void* fail_elsewhere(void* message) {
+  bellows_model* none = NULL;
+  CHECK(strcmp(bellows_last_error(), "") == 0);
+  (void)bellows_model_load("elsewhere.safetensors", 0, &none);
+  snprintf(message, 256, "%s", bellows_last_error());
+  return NULL;
+}
+
+static void every_thread_has_its_own_message(void) {
+  pthread_t thread;
+  char message[256] = "";
+  bellows_model* none = NULL;
+  REFUSED(bellows_model_load("here.safetensors", 0, &none), BELLOWS_NOT_FOUND, "here.safetensors");
+  CHECK(pthread_create(&thread, NULL, fail_elsewhere, message) == 0);
+  pthread_join(thread, NULL);
+  CHECK(strstr(message, "elsewhere.safetensors") != NULL);
+  CHECK(strstr(bellows_last_error(), "here.safetensors") == bellows_last_error());
+}
+
+static int copy_file(const char* from, const char* to) {
+  char bytes[4096];
+  size_t count = 0;
+  FILE* in = fopen(from, "rb");
+  FILE* out = fopen(to, "wb");
+  if (in == NULL || out == NULL) return 0;
+  while ((count = fread(bytes, 1, sizeof bytes, in)) > 0) {
+    if (fwrite(bytes, 1, count, out) != count) return 0;
+  }
+  fclose(in);
+  return fclose(out) == 0;
+}
+
+static void a_file_swapped_under_a_running_program(const char* path, const char* other,
+                                                   const char* folder) {
+  const size_t classes = (size_t)info.classes;
+  char deployed[4096];
+  char next[4096];
+  bellows_model* running_model = NULL;
+  bellows_model* new_model = NULL;
+  bellows_session* running_session = NULL;
+  bellows_width old_width = BELLOWS_WIDTH_INIT;
+  bellows_width new_width = BELLOWS_WIDTH_INIT;
+  float* before = calloc(classes, sizeof *before);
+  float* after = calloc(classes, sizeof *after);
+  snprintf(deployed, sizeof deployed, "%s/deployed.safetensors", folder);
+  snprintf(next, sizeof next, "%s/next.safetensors", folder);
+  CHECK(copy_file(path, deployed) && copy_file(other, next));
+  CHECK(bellows_model_load(deployed, 0, &running_model) == BELLOWS_OK);
+  CHECK(bellows_session_create(running_model, NULL, &running_session) == BELLOWS_OK);
+  CHECK(bellows_session_run(running_session, image, info.image_values, 2) == BELLOWS_OK);
+  CHECK(bellows_session_logits(running_session, 0, before, classes) == BELLOWS_OK);
+
+  CHECK(rename(next, deployed) == 0);
+  CHECK(bellows_session_run(running_session, image, info.image_values, 2) == BELLOWS_OK);
+  CHECK(bellows_session_logits(running_session, 0, after, classes) == BELLOWS_OK);
+  CHECK(memcmp(before, after, classes * sizeof *before) == 0);
+  CHECK(bellows_model_load(deployed, 0, &new_model) == BELLOWS_OK);
+  CHECK(bellows_model_width(running_model, 1, &old_width) == BELLOWS_OK);
+  CHECK(bellows_model_width(new_model, 1, &new_width) == BELLOWS_OK);
+  CHECK(old_width.parameters != new_width.parameters);
+
+  CHECK(remove(deployed) == 0);
+  CHECK(bellows_session_run(running_session, image, info.image_values, 2) == BELLOWS_OK);
+  REFUSED(bellows_model_load(deployed, 0, &new_model), BELLOWS_NOT_FOUND, "deployed.safetensors");
+  bellows_session_free(running_session);
+  bellows_model_free(running_model);
+  bellows_model_free(new_model);
+  free(before);
+  free(after);
+}
+
+static void a_model_freed_before_its_session(void) {
+  int label = -1;
+  bellows_model_free(model);
+  model = NULL;
+  CHECK(bellows_session_run(session, image, info.image_values, info.groups) == BELLOWS_OK);
+  CHECK(bellows_session_best(session, 0, &label, NULL) == BELLOWS_OK && label >= 0);
+}
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    fprintf(stderr, "Usage: c_interface MODEL OTHER_MODEL FOLDER\n");
+    return 2;
+  }
+  CHECK(strcmp(bellows_last_error(), "") == 0);
+  CHECK(strcmp(bellows_status_name(BELLOWS_IN_USE), "in use") == 0);
+  CHECK(strcmp(bellows_status_name((bellows_status)50), "unknown status") == 0);
+  char version[32];
+  snprintf(version, sizeof version, "%d.%d.%d", BELLOWS_VERSION_MAJOR, BELLOWS_VERSION_MINOR,
+           BELLOWS_VERSION_PATCH);
+  CHECK(strcmp(bellows_version(), version) == 0);
+
+  loading(argv[1]);
+  if (model == NULL) return 1;
+  loading_what_cannot_be_loaded(argv[1], argv[3]);
+  running();
+  running_by_a_deadline();
+  null_handles();
+  wrong_numbers();
+  older_callers();
+  batches_and_memory();
+  refusals_before_a_result();
+  two_threads_in_one_session();
+  every_thread_has_its_own_message();
+  a_file_swapped_under_a_running_program(argv[1], argv[2], argv[3]);
+  a_model_freed_before_its_session();
+
+  bellows_session_free(session);
+  free(image);
+  if (failures > 0) fprintf(stderr, "%d claims do not hold\n", failures);
+  return failures == 0 ? 0 : 1;
+}
