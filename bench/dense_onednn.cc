@@ -18,20 +18,6 @@ namespace {
 using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
-dnnl::primitive_attr attributes(bool relu) {
-  dnnl::primitive_attr attr;
-  if (relu) {
-    dnnl::post_ops ops;
-#if DNNL_VERSION_MAJOR >= 3
-    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
-#else
-    ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
-#endif
-    attr.set_post_ops(ops);
-  }
-  return attr;
-}
-
 // oneDNN 2 wants the arguments wrapped in the operation's own `desc` first.
 template <class Operation, class... Arguments>
 auto primitive_desc(const dnnl::engine& engine, const dnnl::primitive_attr& attr,
@@ -49,60 +35,74 @@ std::int64_t elements_of(const Desc& desc) {
   return elements;
 }
 
-// The rectifier that follows a node, also behind a normalisation, is fused into it.
-bool relu_follows(const Network& network, std::size_t node) {
-  const auto kind = [&](std::size_t at) {
-    return at < network.nodes().size() ? network.nodes()[at].layer->kind() : LayerKind::kHead;
-  };
-  return kind(node + 1) == LayerKind::kRelu ||
-         (kind(node + 1) == LayerKind::kBatchNorm && kind(node + 2) == LayerKind::kRelu);
+[[noreturn]] void refuse(const Node& node) {
+  throw Error(ErrorCode::kUnsupported, "the dense peer has no layer like '" + node.layer->name() +
+                                           "' (" + layer_kind_name(node.layer->kind()) + ")");
 }
 
 }  // namespace
 
-DenseNetwork::DenseNetwork(const Network& network, int width, DenseLayout layout)
-    : layout_(layout) {
+DenseNetwork::DenseNetwork(const Network& network, int width, DenseLayout layout, int batch)
+    : layout_(layout), batch_(batch), memories_(network.tensors().size()) {
   const MapShape& image = network.input();
   // First convolutions want images of few channels unblocked.
-  input_ = dnnl::memory({{1, image.channels_of(1), image.height, image.width},
-                         kF32,
-                         layout == DenseLayout::kBlocked ? Tag::nchw : Tag::nhwc},
-                        engine_);
-  last_ = input_;
-  for (std::size_t i = 0; i < network.nodes().size(); ++i) {
-    const Node& node = network.nodes()[i];
+  memory(0) = dnnl::memory({{batch, image.channels_of(1), image.height, image.width},
+                            kF32,
+                            layout == DenseLayout::kBlocked ? Tag::nchw : Tag::nhwc},
+                           engine_);
+  for (const FusedNode& fused : fuse(network)) {
+    const Node& node = network.nodes()[static_cast<std::size_t>(fused.node)];
     switch (node.layer->kind()) {
       case LayerKind::kConv:
-        add_conv(node, width, relu_follows(network, i));
+        add_conv(network, fused, width);
         break;
       case LayerKind::kLinear:
-        add_inner_product(node, node.site.dst.channels_in({1, width}), relu_follows(network, i));
+        add_inner_product(network, fused, node.site.dst.channels_in({1, width}));
         break;
       case LayerKind::kHead:
-        add_inner_product(node, network.classes(), false);
+        add_inner_product(network, fused, network.classes());
         break;
       case LayerKind::kMaxPool:
       case LayerKind::kGlobalAvgPool:
         add_pool(node);
         break;
-      case LayerKind::kBatchNorm:
-      case LayerKind::kRelu:
       case LayerKind::kDropout:
+        memory(fused.dst) = memory(node.src);
         break;
       default:
-        throw Error(ErrorCode::kUnsupported, "the dense peer has no layer of kind '" +
-                                                 std::string(layer_kind_name(node.layer->kind())) +
-                                                 "'");
+        refuse(node);
     }
   }
+}
+
+// The rectifier and the sum that are fused into a node.
+dnnl::primitive_attr DenseNetwork::attributes(const Network& network, const FusedNode& fused) {
+  dnnl::post_ops ops;
+  if (fused.sum >= 0) {
+    const Node& sum = network.nodes()[static_cast<std::size_t>(fused.sum)];
+    ops.append_binary(dnnl::algorithm::binary_add, memory(sum.shortcut).get_desc());
+  }
+  if (fused.activation >= 0) {
+    const Node& activation = network.nodes()[static_cast<std::size_t>(fused.activation)];
+    if (activation.layer->kind() != LayerKind::kRelu) refuse(activation);
+#if DNNL_VERSION_MAJOR >= 3
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#else
+    ops.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#endif
+  }
+  dnnl::primitive_attr attr;
+  attr.set_post_ops(ops);
+  return attr;
 }
 
 Desc DenseNetwork::map_desc(int channels, int height, int width) const {
   const Tag blocked = channel_block() == 16  ? Tag::nChw16c
                       : channel_block() == 8 ? Tag::nChw8c
                                              : Tag::nChw4c;
-  return {
-      {1, channels, height, width}, kF32, layout_ == DenseLayout::kBlocked ? blocked : Tag::nhwc};
+  return {{batch_, channels, height, width},
+          kF32,
+          layout_ == DenseLayout::kBlocked ? blocked : Tag::nhwc};
 }
 
 dnnl::memory DenseNetwork::random_memory(const Desc& desc) {
@@ -122,44 +122,51 @@ dnnl::memory DenseNetwork::random_memory(const Desc& desc) {
 }
 
 template <class PrimitiveDesc>
-void DenseNetwork::add_weighted(const std::string& label, const PrimitiveDesc& desc, int outputs,
-                                std::int64_t macs) {
-  Step step{label, desc.impl_info_str(), macs, dnnl::primitive(desc), {}};
+void DenseNetwork::add_weighted(const Network& network, const FusedNode& fused,
+                                const PrimitiveDesc& desc, int outputs, std::int64_t macs) {
+  const Node& node = network.nodes()[static_cast<std::size_t>(fused.node)];
+  Step step{node.layer->name(), desc.impl_info_str(), macs, dnnl::primitive(desc), {}};
   step.arguments = {{DNNL_ARG_WEIGHTS, random_memory(desc.weights_desc())},
                     {DNNL_ARG_BIAS, dnnl::memory({{outputs}, kF32, Tag::a}, engine_)}};
   std::fill_n(static_cast<float*>(step.arguments.at(DNNL_ARG_BIAS).get_data_handle()), outputs,
               0.1F);
-  add(std::move(step), dnnl::memory(desc.dst_desc(), engine_));
+  if (fused.sum >= 0) {
+    const Node& sum = network.nodes()[static_cast<std::size_t>(fused.sum)];
+    step.arguments.insert({post_op_addend(), memory(sum.shortcut)});
+  }
+  add(std::move(step), node.src, fused.dst, dnnl::memory(desc.dst_desc(), engine_));
 }
 
-void DenseNetwork::add_conv(const Node& node, int width, bool relu) {
+void DenseNetwork::add_conv(const Network& network, const FusedNode& fused, int width) {
+  const Node& node = network.nodes()[static_cast<std::size_t>(fused.node)];
   const auto& conv = static_cast<const Conv&>(*node.layer);
-  if (conv.depthwise()) {
-    throw Error(ErrorCode::kUnsupported, "the dense peer has no depthwise convolution");
-  }
-  const int inputs = static_cast<int>(dims_of(last_.get_desc())[1]);
+  if (conv.depthwise()) refuse(node);
+  const Desc src = memory(node.src).get_desc();
+  const int inputs = static_cast<int>(dims_of(src)[1]);
   const int outputs = node.site.dst.channels_in({1, width});
   const Dims filter{outputs, inputs, conv.kernel().height, conv.kernel().width};
   const Dims padding{conv.padding().height, conv.padding().width};
   const auto desc = primitive_desc<dnnl::convolution_forward>(
-      engine_, attributes(relu), dnnl::prop_kind::forward_inference,
-      dnnl::algorithm::convolution_direct, last_.get_desc(), Desc(filter, kF32, Tag::any),
+      engine_, attributes(network, fused), dnnl::prop_kind::forward_inference,
+      dnnl::algorithm::convolution_direct, src, Desc(filter, kF32, Tag::any),
       Desc({outputs}, kF32, Tag::a), map_desc(outputs, node.site.dst.height, node.site.dst.width),
       Dims{conv.stride().height, conv.stride().width}, padding, padding);
-  add_weighted(conv.name(), desc, outputs,
+  add_weighted(network, fused, desc, outputs,
                std::int64_t{outputs} * inputs * conv.kernel().height * conv.kernel().width *
                    node.site.dst.pixels());
 }
 
-void DenseNetwork::add_inner_product(const Node& node, int outputs, bool relu) {
-  Dims filter = dims_of(last_.get_desc());
-  const std::int64_t inputs = elements_of(last_.get_desc());
+void DenseNetwork::add_inner_product(const Network& network, const FusedNode& fused, int outputs) {
+  const Node& node = network.nodes()[static_cast<std::size_t>(fused.node)];
+  const Desc src = memory(node.src).get_desc();
+  Dims filter = dims_of(src);
   filter[0] = outputs;
+  const std::int64_t inputs = elements_of(src) / batch_;
   const auto desc = primitive_desc<dnnl::inner_product_forward>(
-      engine_, attributes(relu), dnnl::prop_kind::forward_inference, last_.get_desc(),
+      engine_, attributes(network, fused), dnnl::prop_kind::forward_inference, src,
       Desc(filter, kF32, Tag::any), Desc({outputs}, kF32, Tag::a),
-      Desc({1, outputs}, kF32, Tag::ab));
-  add_weighted(node.layer->name(), desc, outputs, inputs * outputs);
+      Desc({batch_, outputs}, kF32, Tag::ab));
+  add_weighted(network, fused, desc, outputs, inputs * outputs);
 }
 
 void DenseNetwork::add_pool(const Node& node) {
@@ -175,30 +182,31 @@ void DenseNetwork::add_pool(const Node& node) {
     padding = {pool.padding().height, pool.padding().width};
     algorithm = dnnl::algorithm::pooling_max;
   }
-  const Desc dst = map_desc(static_cast<int>(dims_of(last_.get_desc())[1]), node.site.dst.height,
-                            node.site.dst.width);
+  const Desc src = memory(node.src).get_desc();
+  const Desc dst =
+      map_desc(static_cast<int>(dims_of(src)[1]), node.site.dst.height, node.site.dst.width);
 #if DNNL_VERSION_MAJOR >= 3
   const auto desc = primitive_desc<dnnl::pooling_forward>(
-      engine_, attributes(false), dnnl::prop_kind::forward_inference, algorithm, last_.get_desc(),
-      dst, strides, kernel, Dims{0, 0}, padding, padding);
+      engine_, dnnl::primitive_attr(), dnnl::prop_kind::forward_inference, algorithm, src, dst,
+      strides, kernel, Dims{0, 0}, padding, padding);
 #else
   const auto desc = primitive_desc<dnnl::pooling_forward>(
-      engine_, attributes(false), dnnl::prop_kind::forward_inference, algorithm, last_.get_desc(),
-      dst, strides, kernel, padding, padding);
+      engine_, dnnl::primitive_attr(), dnnl::prop_kind::forward_inference, algorithm, src, dst,
+      strides, kernel, padding, padding);
 #endif
-  add({node.layer->name(), desc.impl_info_str(), 0, dnnl::primitive(desc), {}},
+  add({node.layer->name(), desc.impl_info_str(), 0, dnnl::primitive(desc), {}}, node.src, node.dst,
       dnnl::memory(dst, engine_));
 }
 
-void DenseNetwork::add(Step step, const dnnl::memory& dst) {
-  step.arguments.insert({DNNL_ARG_SRC, last_});
-  step.arguments.insert({DNNL_ARG_DST, dst});
+void DenseNetwork::add(Step step, int src, int dst, const dnnl::memory& made) {
+  memory(dst) = made;
+  step.arguments.insert({DNNL_ARG_SRC, memory(src)});
+  step.arguments.insert({DNNL_ARG_DST, made});
   for (const auto& [index, memory] : step.arguments) {
     step.call.push_back({index, memory.get()});
   }
   macs_ += step.macs;
   steps_.push_back(std::move(step));
-  last_ = dst;
 }
 
 // As Bellows calls: the C++ interface copies the arguments into a new vector each time.
@@ -209,10 +217,10 @@ void DenseNetwork::execute(const Step& step) {
       "could not execute a primitive of the dense network");
 }
 
-void DenseNetwork::run(std::span<const float> image) {
-  auto* to = static_cast<float*>(input_.get_data_handle());
+void DenseNetwork::run(std::span<const float> images) {
+  auto* to = static_cast<float*>(memory(0).get_data_handle());
   // Values are random: how they lie does not matter, that they are brought here does.
-  std::copy(image.begin(), image.end(), to);
+  std::copy(images.begin(), images.end(), to);
   for (const Step& step : steps_) execute(step);
 }
 

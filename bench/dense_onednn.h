@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/network.h"
+#include "engine/plan.h"
 
 namespace bellows::bench {
 
@@ -17,16 +17,17 @@ namespace bellows::bench {
 /// Which of the two is faster depends on the shapes; compare with the better one.
 enum class DenseLayout { kBlocked, kChannelsLast };
 
-/// One image, one thread at a time. Normalisations are folded away, rectifiers fused, weights
-/// packed beforehand, as in Bellows. Scratch memory is made once.
+/// One batch size, one thread at a time. Normalisations are folded away, sums and rectifiers fused,
+/// weights packed beforehand, as in Bellows. Scratch memory is made once.
 class DenseNetwork {
  public:
-  /// `network`: a chain of conv (not depthwise), batch_norm, relu, max_pool, global_avg_pool,
-  /// linear, dropout and head; throws Error(kUnsupported) for another kind.
-  DenseNetwork(const Network& network, int width, DenseLayout layout);
+  /// `network`: of conv (not depthwise) and linear with the batch_norm, residual sum and relu that
+  /// follow them, max_pool, global_avg_pool, dropout and head; throws Error(kUnsupported) for
+  /// anything else.
+  DenseNetwork(const Network& network, int width, DenseLayout layout, int batch = 1);
 
-  /// Runs one image [C, H, W].
-  void run(std::span<const float> image);
+  /// Runs a batch of images [C, H, W].
+  void run(std::span<const float> images);
 
   /// Multiply-accumulates for one image.
   [[nodiscard]] std::int64_t macs() const { return macs_; }
@@ -52,21 +53,23 @@ class DenseNetwork {
 
   [[nodiscard]] dnnl::memory::desc map_desc(int channels, int height, int width) const;
   dnnl::memory random_memory(const dnnl::memory::desc& desc);
+  dnnl::memory& memory(int tensor) { return memories_[static_cast<std::size_t>(tensor)]; }
+  [[nodiscard]] dnnl::primitive_attr attributes(const Network& network, const FusedNode& fused);
   template <class PrimitiveDesc>
-  void add_weighted(const std::string& label, const PrimitiveDesc& desc, int outputs,
-                    std::int64_t macs);
-  void add_conv(const Node& node, int width, bool relu);
-  void add_inner_product(const Node& node, int outputs, bool relu);
+  void add_weighted(const Network& network, const FusedNode& fused, const PrimitiveDesc& desc,
+                    int outputs, std::int64_t macs);
+  void add_conv(const Network& network, const FusedNode& fused, int width);
+  void add_inner_product(const Network& network, const FusedNode& fused, int outputs);
   void add_pool(const Node& node);
-  void add(Step step, const dnnl::memory& dst);
+  void add(Step step, int src, int dst, const dnnl::memory& made);
   void execute(const Step& step);
 
   DenseLayout layout_;
+  int batch_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   std::vector<Step> steps_;
-  dnnl::memory input_;
-  dnnl::memory last_;  // what the next step reads
+  std::vector<dnnl::memory> memories_;  // by tensor of the network
   std::int64_t macs_ = 0;
 };
 
