@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/plan.h"
+#include "engine/fusion.h"
 
 namespace bellows::bench {
 

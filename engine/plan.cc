@@ -3,11 +3,9 @@
 #include <bellows/error.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
-#include "layers/batch_norm.h"
 #include "layers/conv.h"
 #include "layers/dense_onednn.h"
 #include "layers/head.h"
@@ -21,10 +19,6 @@ const Tensor& tensor_of(const Network& network, int tensor) {
 
 const Node& node_of(const Network& network, int node) {
   return network.nodes()[static_cast<std::size_t>(node)];
-}
-
-bool takes_in_others(LayerKind kind) {
-  return kind == LayerKind::kConv || kind == LayerKind::kLinear;
 }
 
 // oneDNN's first-layer convolutions (grey and RGB images) want unblocked channels; everything else
@@ -123,8 +117,8 @@ class Planner final : public ForwardEmitter {
 
   [[nodiscard]] View weights(const Desc& desc, const DensePiece& piece) override {
     void* address = packed_.get(node_, group_, ParameterRole::kWeight, desc, [&](float* plain) {
-      const std::vector<float> scale = fold_scale();
-      pack_dense(piece, values(node_, ParameterRole::kWeight).data(),
+      const std::vector<float> scale = folded_scale(network_, weight_set(), *fused_, group_);
+      pack_dense(piece, weight_set().values(group_, node_, ParameterRole::kWeight).data(),
                  scale.empty() ? nullptr : scale.data(), plain);
     });
     return external("weight", desc, address);
@@ -134,7 +128,9 @@ class Planner final : public ForwardEmitter {
                             int padded) override {
     const Desc desc({padded}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a);
     void* address = packed_.get(node_, group_, role, desc, [&](float* plain) {
-      const std::vector<float> unpadded = role == ParameterRole::kBias ? folded_bias() : copy(role);
+      const std::vector<float> unpadded = role == ParameterRole::kBias
+                                              ? folded_bias(network_, weight_set(), *fused_, group_)
+                                              : copy(role);
       for (std::size_t i = 0; i < unpadded.size(); ++i) {
         plain[static_cast<std::size_t>(positions[i])] = unpadded[i];
       }
@@ -191,46 +187,15 @@ class Planner final : public ForwardEmitter {
     return {desc, plan_.table.add_external(label() + " " + what, desc.get_size(), address), 0};
   }
 
-  [[nodiscard]] std::span<const float> values(int node, ParameterRole role) const {
+  [[nodiscard]] const WeightSet& weight_set() const {
     if (weights_ == nullptr) {
       throw Error(ErrorCode::kUnsupported, "'" + label() + "' has not been packed for this plan");
     }
-    return weights_->values(group_, node, role);
+    return *weights_;
   }
   [[nodiscard]] std::vector<float> copy(ParameterRole role) const {
-    const auto span = values(node_, role);
-    return {span.begin(), span.end()};
-  }
-
-  // scale / sqrt(variance + epsilon) of the normalisation folded in; empty when there is none.
-  [[nodiscard]] std::vector<float> fold_scale() const {
-    std::vector<float> factors;
-    if (fused_->norm < 0) return factors;
-    const auto& norm = static_cast<const BatchNorm&>(*node_of(network_, fused_->norm).layer);
-    const auto scale = values(fused_->norm, ParameterRole::kScale);
-    const auto variance = values(fused_->norm, ParameterRole::kVariance);
-    for (std::size_t i = 0; i < scale.size(); ++i) {
-      factors.push_back(
-          static_cast<float>(scale[i] / std::sqrt(double{variance[i]} + norm.epsilon())));
-    }
-    return factors;
-  }
-
-  [[nodiscard]] std::vector<float> folded_bias() const {
-    bool own_bias = false;
-    std::size_t outputs = 0;
-    for (const ParameterSpec& spec : node().layer->parameters(node().site, group_)) {
-      own_bias = own_bias || spec.role == ParameterRole::kBias;
-      if (spec.role == ParameterRole::kWeight) outputs = static_cast<std::size_t>(spec.dims[0]);
-    }
-    std::vector<float> bias = own_bias ? copy(ParameterRole::kBias) : std::vector<float>(outputs);
-    const std::vector<float> factors = fold_scale();
-    for (std::size_t i = 0; i < factors.size(); ++i) {
-      const auto shift = values(fused_->norm, ParameterRole::kShift);
-      const auto mean = values(fused_->norm, ParameterRole::kMean);
-      bias[i] = (bias[i] - mean[i]) * factors[i] + shift[i];
-    }
-    return bias;
+    const auto values = weight_set().values(group_, node_, role);
+    return {values.begin(), values.end()};
   }
 
   const Network& network_;
@@ -243,41 +208,6 @@ class Planner final : public ForwardEmitter {
   int node_ = 0;
   int group_ = 1;
 };
-
-}  // namespace
-
-std::vector<FusedNode> fuse(const Network& network) {
-  std::vector<FusedNode> fused;
-  std::vector<bool> merged(network.nodes().size(), false);
-  for (std::size_t i = 0; i < network.nodes().size(); ++i) {
-    if (merged[i]) continue;
-    const int index = static_cast<int>(i);
-    FusedNode made{.node = index, .dst = network.nodes()[i].dst};
-    while (takes_in_others(network.nodes()[i].layer->kind()) && made.activation < 0) {
-      const std::vector<int>& consumers = tensor_of(network, made.dst).consumers;
-      if (consumers.size() != 1) break;
-      const int next = consumers.front();
-      const Node& node = node_of(network, next);
-      const LayerKind kind = node.layer->kind();
-      if (kind == LayerKind::kBatchNorm && made.norm < 0 && made.sum < 0) {
-        made.norm = next;
-      } else if (kind == LayerKind::kResidual && made.sum < 0 && node.src == made.dst &&
-                 node.shortcut != made.dst) {
-        made.sum = next;
-      } else if (kind == LayerKind::kRelu || kind == LayerKind::kRelu6) {
-        made.activation = next;
-      } else {
-        break;
-      }
-      merged[static_cast<std::size_t>(next)] = true;
-      made.dst = node.dst;
-    }
-    fused.push_back(made);
-  }
-  return fused;
-}
-
-namespace {
 
 // From which node to which each buffer is in use, all groups of a node before the next.
 std::vector<Lifetime> lifetimes(const Plan& plan) {

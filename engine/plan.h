@@ -6,25 +6,13 @@
 
 #include <vector>
 
+#include "engine/fusion.h"
 #include "engine/network.h"
 #include "engine/packed_weights_onednn.h"
 #include "engine/weight_set.h"
 #include "layers/forward_onednn.h"
 
 namespace bellows {
-
-/// How the planner merges nodes: a convolution-like node takes in the normalisation, sum and
-/// activation that follow it and that nobody else reads.
-struct FusedNode {
-  int node = 0;         ///< the convolution-like node, or any other kind alone
-  int norm = -1;        ///< batch_norm folded in
-  int sum = -1;         ///< residual sum taken in
-  int activation = -1;  ///< relu or relu6 taken in
-  int dst = 0;          ///< tensor that is written
-};
-
-/// The nodes in order of execution, merged.
-std::vector<FusedNode> fuse(const Network& network);
 
 struct PlanOptions {
   int batch = 1;

@@ -16,7 +16,6 @@ namespace {
 
 using config::conv;
 using config::layer;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -25,58 +24,6 @@ Network network_of(ConfigValue::Array layers, const std::vector<int>& input = {2
 }
 
 const std::vector<int> kSmall{3, 5, 2};
-
-// The fused nodes as text: the names of the layers merged, joined by '+'.
-std::vector<std::string> fused_names(const Network& network) {
-  std::vector<std::string> names;
-  for (const FusedNode& fused : fuse(network)) {
-    std::string name;
-    for (const int node : {fused.node, fused.norm, fused.sum, fused.activation}) {
-      if (node < 0) continue;
-      name +=
-          (name.empty() ? "" : "+") + network.nodes()[static_cast<std::size_t>(node)].layer->name();
-    }
-    names.push_back(name);
-  }
-  return names;
-}
-
-TEST(Fuse, TakesNormalisationAndActivationIntoTheConvolutionBeforeThem) {
-  EXPECT_THAT(fused_names(network_of({conv("conv1", kSmall, 3, 1), layer("batch_norm", "norm1"),
-                                      layer("relu", "relu1"), config::linear("linear2", kSmall),
-                                      layer("relu6", "relu2")})),
-              ElementsAre("conv1+norm1+relu1", "linear2+relu2", "head"));
-}
-
-TEST(Fuse, LeavesAloneWhatFollowsNoConvolution) {
-  EXPECT_THAT(fused_names(network_of({conv("conv1", kSmall, 3, 1),
-                                      layer("max_pool", "pool1", {{"kernel", config::integer(2)}}),
-                                      layer("batch_norm", "norm1"), layer("relu", "relu1")})),
-              ElementsAre("conv1", "pool1", "norm1", "relu1", "head"));
-}
-
-TEST(Fuse, DoesNotFoldANormalisationBehindAnActivation) {
-  EXPECT_THAT(fused_names(network_of({conv("conv1", kSmall, 3, 1), layer("relu", "relu1"),
-                                      layer("batch_norm", "norm1")})),
-              ElementsAre("conv1+relu1", "norm1", "head"));
-}
-
-TEST(Fuse, TakesTheSumOfAResidualBlockAndTheActivationBehindIt) {
-  const ConfigValue body =
-      config::array({conv("body1", kSmall, 3, 1, false), layer("batch_norm", "body_norm1")});
-  EXPECT_THAT(fused_names(network_of({conv("conv1", kSmall, 3, 1),
-                                      layer("residual", "block1", {{"body", body}}),
-                                      layer("relu", "relu2")})),
-              ElementsAre("conv1", "body1+body_norm1+block1+relu2", "head"));
-}
-
-TEST(Fuse, KeepsATensorThatSomebodyElseReads) {
-  // The shortcut reads conv1's output before the activation inside the body.
-  const ConfigValue body = config::array({layer("relu", "relu1"), conv("body1", kSmall, 3, 1)});
-  EXPECT_THAT(fused_names(network_of(
-                  {conv("conv1", kSmall, 3, 1), layer("residual", "block1", {{"body", body}})})),
-              ElementsAre("conv1", "relu1", "body1+block1", "head"));
-}
 
 TEST(Plan, HasOneProgramAGroupAndPlacesForAllGroupsThatWillCome) {
   const Network network = network_of({conv("conv1", kSmall, 3, 1), layer("relu", "relu1")});

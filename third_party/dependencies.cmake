@@ -32,7 +32,16 @@ bellows_dependency(curl "libcurl 7.85+" libcurl4-openssl-dev CURL_FOUND CURL::li
 find_package(ZLIB QUIET)
 bellows_dependency(zlib "zlib" zlib1g-dev ZLIB_FOUND ZLIB::ZLIB)
 
+# Debian's ONNX wants the target of protobuf's library to be there.
+find_package(Protobuf QUIET)
+if(Protobuf_FOUND)
+  find_package(ONNX CONFIG QUIET)
+endif()
+bellows_dependency(onnx "ONNX and protobuf" "libonnx-dev libprotobuf-dev" ONNX_FOUND onnx_proto)
+
 if(BELLOWS_BUILD_TESTS)
+  bellows_dependency(onnx_checker "ONNX's checker" libonnx-dev ONNX_FOUND onnx onnx_proto)
+
   find_package(GTest CONFIG QUIET)
   if(NOT TARGET GTest::gmock OR NOT TARGET GTest::gtest_main)
     bellows_missing("GoogleTest with GoogleMock" "libgtest-dev libgmock-dev")
