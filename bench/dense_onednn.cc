@@ -63,6 +63,7 @@ DenseNetwork::DenseNetwork(const Network& network, int width, DenseLayout layout
         add_inner_product(network, fused, network.classes());
         break;
       case LayerKind::kMaxPool:
+      case LayerKind::kAvgPool:
       case LayerKind::kGlobalAvgPool:
         add_pool(node);
         break;
@@ -175,13 +176,13 @@ void DenseNetwork::add_pool(const Node& node) {
   Dims strides{1, 1};
   Dims padding{0, 0};
   auto algorithm = dnnl::algorithm::pooling_avg_exclude_padding;
-  if (node.layer->kind() == LayerKind::kMaxPool) {
+  if (node.layer->kind() != LayerKind::kGlobalAvgPool) {
     const auto& pool = static_cast<const Pool&>(*node.layer);
     kernel = {pool.kernel().height, pool.kernel().width};
     strides = {pool.stride().height, pool.stride().width};
     padding = {pool.padding().height, pool.padding().width};
-    algorithm = dnnl::algorithm::pooling_max;
   }
+  if (node.layer->kind() == LayerKind::kMaxPool) algorithm = dnnl::algorithm::pooling_max;
   const Desc src = memory(node.src).get_desc();
   const Desc dst =
       map_desc(static_cast<int>(dims_of(src)[1]), node.site.dst.height, node.site.dst.width);

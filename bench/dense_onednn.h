@@ -22,8 +22,8 @@ enum class DenseLayout { kBlocked, kChannelsLast };
 class DenseNetwork {
  public:
   /// `network`: of conv (not depthwise) and linear with the batch_norm, residual sum and relu that
-  /// follow them, max_pool, global_avg_pool, dropout and head; throws Error(kUnsupported) for
-  /// anything else.
+  /// follow them, max_pool, avg_pool, global_avg_pool, dropout and head; throws
+  /// Error(kUnsupported) for anything else.
   DenseNetwork(const Network& network, int width, DenseLayout layout, int batch = 1);
 
   /// Runs a batch of images [C, H, W].
