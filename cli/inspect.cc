@@ -117,6 +117,11 @@ std::vector<LayerCost> up_to_width(const std::vector<LayerCost>& of_groups) {
   return sums;
 }
 
+// Of a session of one image on one thread. REQUIRES: the network was built.
+MemoryUse session_memory(const Subject& subject, MemoryMode mode) {
+  return subject.state->memory(*subject.state->plan(1, 1), mode);
+}
+
 std::vector<WidthRow> width_rows(const Subject& subject) {
   const ModelInfo info = subject.info();
   std::vector<WidthRow> rows;
@@ -203,6 +208,11 @@ Json json_of(const Subject& subject, bool with_layers) {
   result["channel_block"] = channel_block();
   if (subject.state) {
     result["packed_bytes"] = subject.state->packed.bytes();
+    for (const auto& [key, mode] : {std::pair{"refinable", MemoryMode::kRefinable},
+                                    std::pair{"one_shot", MemoryMode::kOneShot}}) {
+      const MemoryUse use = session_memory(subject, mode);
+      result["session_bytes"][key] = {{"activations", use.activations}, {"scratch", use.scratch}};
+    }
     result["reference_steps"] = subject.state->plan(1, 1)->reference_steps();
   }
   if (subject.facts) {
@@ -267,6 +277,12 @@ void print_padding(const Subject& subject, Console& console) {
                 "),\nand all weights from " + bytes_text(4 * all.parameters) + " to " +
                 bytes_text(static_cast<std::int64_t>(subject.state->packed.bytes())) +
                 " in memory.");
+  const MemoryUse kept = session_memory(subject, MemoryMode::kRefinable);
+  const MemoryUse one_shot = session_memory(subject, MemoryMode::kOneShot);
+  const auto text = [](std::size_t bytes) { return bytes_text(static_cast<std::int64_t>(bytes)); };
+  console.print("A session of one image on one thread takes " + text(kept.activations) +
+                " for activations, " + text(one_shot.activations) + " if it is\none-shot, and " +
+                text(kept.scratch) + " of scratch.");
 }
 
 using CostText = std::string (*)(const LayerCost& cost);
