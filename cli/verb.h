@@ -20,6 +20,7 @@ Verb train_verb();
 Verb evaluate_verb();
 Verb infer_verb();
 Verb inspect_verb();
+Verb export_verb();
 /// "data list", "data verify", "data sheet", "data download".
 std::vector<Verb> data_verbs();
 

@@ -43,21 +43,59 @@ struct Matrix {
   std::vector<float> bias;
 };
 
+bool is_depthwise(const Node& node) {
+  return node.layer->kind() == LayerKind::kConv &&
+         static_cast<const Conv&>(*node.layer).depthwise();
+}
+
+// Groups of src that the groups in `unit` read between them.
+GroupRange columns_of(const LayerSite& site, const GroupRange& unit) {
+  return {site.groups_read(unit.first).first, site.groups_read(unit.last).last};
+}
+
+// Every group reads only its own channels and all are of one size: ONNX has convolutions for that.
+bool apart_and_equal(const LayerSite& site, const GroupRange& unit) {
+  if (site.src_is_input || site.connectivity != Connectivity::kGrouped) return false;
+  for (int group = unit.first; group <= unit.last; ++group) {
+    if (site.src.channels_of(group) != site.src.channels_of(unit.first) ||
+        site.dst.channels_of(group) != site.dst.channels_of(unit.first)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Multiply-accumulates of one image that the whole form spends on weights of 0.
+std::int64_t macs_with_zeros(const Network& network) {
+  const GroupRange all{1, network.groups()};
+  std::int64_t macs = 0;
+  for (const Node& node : network.nodes()) {
+    const LayerSite& site = node.site;
+    const bool conv = node.layer->kind() == LayerKind::kConv;
+    if ((!conv && node.layer->kind() != LayerKind::kLinear) || site.src_is_input ||
+        is_depthwise(node) || (conv && apart_and_equal(site, all))) {
+      continue;
+    }
+    for (int group = 1; group <= network.groups(); ++group) {
+      const int read = site.channels_read(group);
+      macs += node.layer->macs(site, group) / read * (site.src.channels_in(all) - read);
+    }
+  }
+  return macs;
+}
+
 class Exporter {
  public:
-  Exporter(const Network& network, const WeightSet& weights, const ModelInfo& info,
-           const OnnxOptions& options)
+  Exporter(const Network& network, const WeightSet& weights, const ModelInfo& info, bool normalise,
+           OnnxForm form)
       : network_(network), weights_(weights) {
     const int groups = network.groups();
-    const bool split =
-        options.form == OnnxForm::kSplit ||
-        (options.form == OnnxForm::kFastest && network.connectivity() == Connectivity::kGrouped);
-    if (split) {
+    if (form == OnnxForm::kSplit) {
       for (int group = 1; group <= groups; ++group) units_.push_back({group, group});
     } else {
       units_.push_back({1, groups});
     }
-    if (options.normalise) {
+    if (normalise) {
       mean_ = info.mean;
       stddev_ = info.stddev;
     }
@@ -237,11 +275,6 @@ class Exporter {
     return matrix;
   }
 
-  static bool is_depthwise(const Node& node) {
-    return node.layer->kind() == LayerKind::kConv &&
-           static_cast<const Conv&>(*node.layer).depthwise();
-  }
-
   // The image, less its mean where that cannot be had from the bias: zeros around it stand for the
   // mean. What remains of the normalisation goes into `matrix`, exactly.
   std::string normalised_input(Matrix& matrix, bool padded) {
@@ -336,23 +369,6 @@ class Exporter {
                        constant(name + ".bias", {matrix.rows}, matrix.bias)},
                       window(kernel, conv.stride(), conv.padding()), {{"group", blocks}}),
             false};
-  }
-
-  // Groups of src that the groups in `unit` read between them.
-  static GroupRange columns_of(const LayerSite& site, const GroupRange& unit) {
-    return {site.groups_read(unit.first).first, site.groups_read(unit.last).last};
-  }
-
-  // Every group reads only its own channels and all are of one size: a convolution in groups.
-  [[nodiscard]] static bool apart_and_equal(const LayerSite& site, const GroupRange& unit) {
-    if (site.src_is_input || site.connectivity != Connectivity::kGrouped) return false;
-    for (int group = unit.first; group <= unit.last; ++group) {
-      if (site.src.channels_of(group) != site.src.channels_of(unit.first) ||
-          site.dst.channels_of(group) != site.dst.channels_of(unit.first)) {
-        return false;
-      }
-    }
-    return true;
   }
 
   static Attributes window(Size2 kernel, Size2 stride, Size2 padding) {
@@ -473,6 +489,22 @@ class Exporter {
   onnx::GraphProto graph_;
 };
 
+// Both forms were measured in ONNX Runtime over the networks of configs/: an operation more takes
+// about as long as this many multiply-accumulates.
+constexpr std::int64_t kMacsOfAnOperation = 400'000;
+
+onnx::GraphProto graph_of(const Network& network, const WeightSet& weights, const ModelInfo& info,
+                          const OnnxOptions& options) {
+  const auto in_form = [&](OnnxForm form) {
+    return Exporter(network, weights, info, options.normalise, form).export_graph();
+  };
+  if (options.form != OnnxForm::kFastest) return in_form(options.form);
+  onnx::GraphProto whole = in_form(OnnxForm::kWhole);
+  onnx::GraphProto split = in_form(OnnxForm::kSplit);
+  const std::int64_t added = split.node_size() - whole.node_size();
+  return macs_with_zeros(network) > added * kMacsOfAnOperation ? split : whole;
+}
+
 void add_metadata(onnx::ModelProto& model, const char* key, const std::string& value) {
   onnx::StringStringEntryProto& entry = *model.add_metadata_props();
   entry.set_key(std::string("bellows.") + key);
@@ -528,7 +560,7 @@ std::string onnx_model(const Network& network, const WeightSet& weights, const M
   model.set_producer_version(version());
   model.add_opset_import()->set_version(kOnnxOpset);
   describe(model, narrow, weights, info, options.normalise);
-  *model.mutable_graph() = Exporter(narrow, weights, info, options).export_graph();
+  *model.mutable_graph() = graph_of(narrow, weights, info, options);
   if (model.ByteSizeLong() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     throw Error(ErrorCode::kUnsupported,
                 "ONNX export: the model would take " + std::to_string(model.ByteSizeLong()) +

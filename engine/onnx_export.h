@@ -18,9 +18,9 @@ inline constexpr int kOnnxOpset = 13;
 inline constexpr const char* kOnnxInput = "images";
 inline constexpr const char* kOnnxOutput = "logits";
 
-/// What becomes of the groups of a layer.
+/// What becomes of the groups of a layer. docs/onnx.md has how fast each is.
 enum class OnnxForm {
-  kFastest,  ///< the one that ONNX Runtime is faster with: kWhole if triangular, kSplit if grouped
+  kFastest,  ///< the one of the two that ONNX Runtime is expected to be faster with
   kWhole,    ///< one operation a layer, with weights of 0 where a group does not read
   kSplit,    ///< one operation for each group of a layer, joined where several are read
 };

@@ -85,6 +85,8 @@ function(check_library_source path folder text)
   confine(${path} "${text}" "${no_name}cxxopts" "cli/" "cxxopts belongs in cli/")
   confine(${path} "${text}" "nlohmann" "engine/|training/|cli/"
     "nlohmann-json belongs in engine/, training/ and cli/")
+  confine(${path} "${text}" "[<\"](onnx|google/protobuf)/|${no_name}onnx::" "engine/onnx_export\\.cc$"
+    "ONNX and protobuf belong in engine/onnx_export.cc")
   confine(${path} "${text}" "[<\"](archive(_entry)?|matio)\\.h[>\"]" "training/"
     "libarchive and matio belong in training/")
   confine(${path} "${text}" "[<\"](curl/[a-z]+|zlib)\\.h[>\"]" "training/"

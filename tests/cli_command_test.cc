@@ -16,6 +16,8 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "engine/model_file.h"
+#include "engine/onnx_export.h"
 #include "tests/data_fixtures.h"
 #include "tests/web_server.h"
 #include "training/checkpoint.h"
@@ -741,6 +743,45 @@ TEST_F(Command, DataDownloadNamesWhatItCannotFetch) {
   EXPECT_FALSE(std::filesystem::exists(path("x")));
 }
 
+TEST_F(Command, ExportWritesTheWidthAskedForAsOnnxAndSaysWhatItTakes) {
+  const std::string model = trained();
+  const Result result =
+      bellows("export " + model + " --width 1 --normalise --out " + path("narrow.onnx"));
+  EXPECT_EQ(result.code, 0) << result.err;
+  for (const char* part : {"narrow.onnx", "width 1 of 2", "images", "[N, 1, 28, 28]", "values 0..1",
+                           "logits", "[N, 10]"}) {
+    EXPECT_THAT(result.out, HasSubstr(part));
+  }
+  const ModelFile file = load_model(model);
+  EXPECT_EQ(text_of(path("narrow.onnx")), onnx_model(file.network, file.weights, file.info,
+                                                     {.width = 1, .normalise = true}));
+  // Widest and normalised outside unless asked otherwise; what was there is replaced.
+  EXPECT_THAT(bellows("export " + model + " --form split --out " + path("narrow.onnx")).out,
+              HasSubstr("normalised already"));
+  EXPECT_EQ(text_of(path("narrow.onnx")),
+            onnx_model(file.network, file.weights, file.info, {.form = OnnxForm::kSplit}));
+}
+
+TEST_F(Command, ExportRefusesWhatItCannotWriteByName) {
+  const std::string model = trained();
+  const std::string before = text_of(model);
+  const std::string out = " --out " + path("model.onnx");
+  expect_refused(bellows("export " + model), 2, {"--out"});
+  expect_refused(bellows("export " + model + out + " --width 3"), 2, {"--width", "widths 1 to 2"});
+  expect_refused(bellows("export " + model + out + " --form dense"), 2, {"--form", "dense"});
+  expect_refused(bellows("export " + model + " --out " + model), 2, {"the model itself"});
+  expect_refused(bellows("export " + model + " --out " + path("none/model.onnx")), 1,
+                 {"none/model.onnx"});
+  expect_refused(bellows("export " + path("none.safetensors") + out), 1, {"none.safetensors"});
+  ModelFile file = load_model(model);
+  file.info.mean = file.info.stddev = {};
+  save_model(path("plain.safetensors"), file.network, file.weights, file.info);
+  expect_refused(bellows("export " + path("plain.safetensors") + out + " --normalise"), 2,
+                 {"--normalise", "no normalisation"});
+  EXPECT_FALSE(std::filesystem::exists(path("model.onnx")));
+  EXPECT_EQ(text_of(model), before);
+}
+
 // Every key, at any depth; those under "extra" are names of what was recorded.
 void collect_keys(const Json& value, std::set<std::string>& keys) {
   if (value.is_object()) {
@@ -761,7 +802,8 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
   for (const std::string& line :
        {"train " + run + " --json --out " + path("run"),
         "evaluate " + model + " --confusion --check --json", "infer " + model + " --json " + image,
-        "inspect " + model + " --layers --json", "inspect " + run + " --layers --json",
+        "inspect " + model + " --layers --json",
+        "export " + model + " --normalise --json --out " + path("model.onnx"), "inspect " + run + " --layers --json",
         "data list --json " + path(""), "data verify --json " + path("pngs"),
         "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
     const Result result = bellows(line);

@@ -17,12 +17,12 @@ endfunction()
 set(barrier "${SCRATCH}/barrier")
 foreach(header IN ITEMS Eigen/Core Eigen/Dense toml++/toml.h toml++/toml.hpp cxxopts.hpp
     gtest/gtest.h gmock/gmock.h benchmark/benchmark.h archive.h archive_entry.h matio.h png.h
-    curl/curl.h zlib.h)
+    curl/curl.h zlib.h onnx/onnx_pb.h google/protobuf/message.h)
   file(CONFIGURE OUTPUT "${barrier}/${header}"
     CONTENT "#error an embedded build must not need ${header}\n")
 endforeach()
 set(hidden "")
-foreach(package IN ITEMS Eigen3 tomlplusplus cxxopts LibArchive PNG CURL ZLIB GTest benchmark)
+foreach(package IN ITEMS Eigen3 tomlplusplus cxxopts LibArchive PNG CURL ZLIB GTest benchmark Protobuf ONNX)
   list(APPEND hidden -D CMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
 endforeach()
 

@@ -17,6 +17,7 @@ full=(
   libeigen3-dev libtomlplusplus-dev libcxxopts-dev            # training and the command
   libarchive-dev libmatio-dev libpng-dev                      # data sets
   libcurl4-openssl-dev zlib1g-dev                             # fetching and unpacking them
+  libonnx-dev libprotobuf-dev                                 # export
   libgtest-dev libgmock-dev libbenchmark-dev                  # tests and benchmarks
   clang-format clang-tidy python3                             # checks
   dpkg-dev file                                               # packages

@@ -93,7 +93,6 @@ using ReleaseSession = Release<95, OrtSession>;
 using ReleaseValue = Release<96, OrtValue>;
 using ReleaseTypeInfo = Release<98, OrtTypeInfo>;
 using ReleaseSessionOptions = Release<100, OrtSessionOptions>;
-using AddFreeDimensionOverrideByName = Function<124, OrtSessionOptions*, const char*, std::int64_t>;
 using AddSessionConfigEntry = Function<130, OrtSessionOptions*, const char*, const char*>;
 
 template <class Object, class Releaser>
@@ -256,10 +255,6 @@ OnnxSession::OnnxSession(const OnnxRuntime& runtime, const OnnxSessionOptions& o
   call<SetIntraOpNumThreads>(table, name, settings, options.threads);
   if (!options.spinning) {
     call<AddSessionConfigEntry>(table, name, settings, "session.intra_op.allow_spinning", "0");
-  }
-  if (options.fixed_batch > 0) {
-    call<AddFreeDimensionOverrideByName>(table, name, settings, "N",
-                                         std::int64_t{options.fixed_batch});
   }
   const OrtEnv* env = runtime.library_->env.get();
   if (file != nullptr) {

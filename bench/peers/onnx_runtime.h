@@ -35,7 +35,6 @@ class OnnxRuntime {
 struct OnnxSessionOptions {
   int threads = 1;       ///< that one operation uses (intra-op); operations run one after another
   bool spinning = true;  ///< whether threads that wait keep their core busy; ONNX Runtime's default
-  int fixed_batch = 0;   ///< what the symbolic batch "N" becomes while optimising; 0: it stays open
 };
 
 /// A model with one input of images and one output of logits, both f32, optimised as far as ONNX
