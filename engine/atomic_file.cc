@@ -93,6 +93,16 @@ void AtomicFile::write(std::span<const std::uint8_t> bytes) {
 
 void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
 
+void AtomicFile::copy_permissions(const std::filesystem::path& other) {
+  struct stat facts {};
+  if (::stat(other.c_str(), &facts) != 0) fail("cannot take over permissions");
+  // Only root may give files away, but a group of one's own can be set.
+  if (::fchown(descriptor_, facts.st_uid, facts.st_gid) != 0) {
+    static_cast<void>(::fchown(descriptor_, static_cast<uid_t>(-1), facts.st_gid) == 0);
+  }
+  if (::fchmod(descriptor_, facts.st_mode & 07777U) != 0) fail("cannot take over permissions");
+}
+
 void AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) fail("cannot be written");
   const int descriptor = descriptor_;

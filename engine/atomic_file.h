@@ -25,6 +25,10 @@ class AtomicFile {
   void write(std::span<const std::uint8_t> bytes);
   void write(std::string_view text);
 
+  /// Gives it the permissions of the file `other`, and its owner where the system lets us. Throws
+  /// Error(kIoError).
+  void copy_permissions(const std::filesystem::path& other);
+
   /// Flushes to the disk, takes the name of `target` and flushes the folder. Throws
   /// Error(kIoError); `target` is then as it was, unless the message says that only the folder
   /// could not be flushed. Nothing may be written afterwards.
