@@ -20,6 +20,8 @@ Verb train_verb();
 Verb evaluate_verb();
 Verb infer_verb();
 Verb inspect_verb();
+/// "diff", "apply", "trim".
+std::vector<Verb> growth_verbs();
 /// "data list", "data verify", "data sheet", "data download".
 std::vector<Verb> data_verbs();
 
