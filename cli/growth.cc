@@ -37,9 +37,10 @@ int run_diff(const Arguments& arguments, Console& console) {
                             {"growth_bytes", facts.growth_bytes},
                             {"model_bytes", facts.model_bytes}});
   } else {
-    console.print(out + ": makes " + groups_text(facts.groups) + " of " +
-                  std::to_string(facts.base_groups) + "; " + bytes_text(facts.growth_bytes) +
-                  ", the model then " + bytes_text(facts.model_bytes));
+    console.print(out + ": adds " + groups_text(facts.groups - facts.base_groups) +
+                  " to a model of " + std::to_string(facts.base_groups) + "; " +
+                  bytes_text(facts.growth_bytes) + " instead of the " +
+                  bytes_text(facts.model_bytes) + " of the whole model");
   }
   return kDone;
 }
@@ -58,7 +59,7 @@ int run_apply(const Arguments& arguments, Console& console) {
                             {"growth_bytes", facts.growth_bytes},
                             {"model_bytes", facts.model_bytes}});
   } else {
-    console.print(result + ": has " + groups_text(facts.groups) + ", " +
+    console.print(result + ": now has " + groups_text(facts.groups) + ", " +
                   std::to_string(facts.groups - facts.base_groups) + " of them new; " +
                   bytes_text(facts.model_bytes));
   }

@@ -266,6 +266,19 @@ TEST_F(ModelGrowthTest, ALargeGroupGoesThroughInPieces) {
   EXPECT_TRUE(read_file(model) == read_file(wide));
 }
 
+// --- The golden file.
+
+// Programs in the field apply what this one writes. Any change of the format needs a new version,
+// and the golden file of the old one stays.
+TEST_F(ModelGrowthTest, AGoldenFileOfVersion1StillAppliesAndIsStillWritten) {
+  const std::filesystem::path golden = std::filesystem::path(BELLOWS_SOURCE_DIR) / "tests/golden";
+  trim_model(golden / "tiny.safetensors", 1, path("model"));
+  write_growth(golden / "tiny.safetensors", path("model"), path("growth"));
+  EXPECT_TRUE(read_file(path("growth")) == read_file(golden / "tiny_growth.safetensors"));
+  apply_growth(golden / "tiny_growth.safetensors", path("model"));
+  EXPECT_TRUE(read_file(path("model")) == read_file(golden / "tiny.safetensors"));
+}
+
 // --- In place.
 
 TEST_F(ModelGrowthTest, AnotherResultLeavesTheModelAlone) {
