@@ -198,10 +198,10 @@ void trim_model(const std::string& model, int groups, const std::string& out) {
                         (has == 1 ? "there is nothing to take away"
                                   : "ask for 1 to " + std::to_string(has - 1)));
     }
+    whole.groups.resize(static_cast<std::size_t>(groups));
     std::vector<std::string> hashes;
-    for (int group = 0; group < groups; ++group) {
-      hashes.push_back(whole.groups[static_cast<std::size_t>(group)].sha256);
-    }
+    hashes.reserve(whole.groups.size());
+    for (const GroupFacts& group : whole.groups) hashes.push_back(group.sha256);
     whole.info.cut_to(groups);
     const ModelHeader header =
         make_model_header(whole.network.first_groups(groups), hashes, whole.info, out);

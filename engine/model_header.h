@@ -51,7 +51,8 @@ struct GrowthHeader {
                                             const std::vector<std::string>& hashes,
                                             const ModelInfo& info, const std::string& file);
 /// The header of a growth file that adds the groups of `model` beyond the first `base_groups`.
-/// Throws Error(kInvalidArgument) naming `file` when `read_growth_header` would refuse it.
+/// Throws Error(kInvalidArgument) naming `file` when `read_growth_header` would refuse it (too
+/// long). REQUIRES: base_groups is 1 and up, fewer than the model has.
 [[nodiscard]] GrowthHeader make_growth_header(const ModelHeader& model, int base_groups,
                                               const std::string& file);
 /// Begins `file` with a header: its length and its text.
