@@ -21,6 +21,8 @@ Verb evaluate_verb();
 Verb infer_verb();
 Verb inspect_verb();
 Verb export_verb();
+/// "diff", "apply", "trim".
+std::vector<Verb> growth_verbs();
 /// "data list", "data verify", "data sheet", "data download".
 std::vector<Verb> data_verbs();
 

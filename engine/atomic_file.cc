@@ -36,6 +36,8 @@ const char* advice(int error) {
   }
 }
 
+std::string path_of(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
+
 std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
@@ -54,24 +56,37 @@ AtomicFile::AtomicFile(const std::filesystem::path& target)
     throw Error(ErrorCode::kIoError,
                 target_.string() + ": cannot be written: it is there and is not a regular file");
   }
-  // Named after the process and not by mkstemp, so that the file gets the permissions of any new
-  // file; and not after the target, whose name may be as long as names can be.
-  const std::string prefix = ".bellows-" + std::to_string(::getpid()) + "-";
-  for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
-    std::filesystem::path candidate = folder_ / (prefix + std::to_string(attempt) + ".tmp");
-    descriptor_ = ::open(candidate.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ >= 0) {
-      temporary_ = std::move(candidate);
-      return;
-    }
-    if (errno != EEXIST && errno != EINTR) break;
-  }
-  fail("cannot be written");
+  descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  // What has no name gets one through /proc.
+  if (descriptor_ >= 0 && ::access(path_of(descriptor_).c_str(), F_OK) == 0) return;
+  if (descriptor_ >= 0) ::close(descriptor_);
+  const bool made = take_temporary_name([this](const char* name) {
+    descriptor_ = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return descriptor_ >= 0;
+  });
+  if (!made) fail("cannot be written");
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+// Whether `take` took one of the names there are for temporary files; errno says why not.
+template <class Take>
+bool AtomicFile::take_temporary_name(const Take& take) {
+  // Named after the process and not by mkstemp, so that the file gets the permissions of any new
+  // file; and not after the target, whose name may be as long as names can be.
+  const std::string prefix = ".bellows-" + std::to_string(::getpid()) + "-";
+  for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
+    std::filesystem::path candidate = folder_ / (prefix + std::to_string(attempt) + ".tmp");
+    if (take(candidate.c_str())) {
+      temporary_ = std::move(candidate);
+      return true;
+    }
+    if (errno != EEXIST && errno != EINTR) break;
+  }
+  return false;
 }
 
 void AtomicFile::fail(const char* what) const {
@@ -93,8 +108,25 @@ void AtomicFile::write(std::span<const std::uint8_t> bytes) {
 
 void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
 
+void AtomicFile::copy_permissions(const std::filesystem::path& other) {
+  struct stat facts {};
+  if (::stat(other.c_str(), &facts) != 0) fail("cannot take over permissions");
+  // Only root may give files away, but a group of one's own can be set.
+  if (::fchown(descriptor_, facts.st_uid, facts.st_gid) != 0) {
+    static_cast<void>(::fchown(descriptor_, static_cast<uid_t>(-1), facts.st_gid) == 0);
+  }
+  if (::fchmod(descriptor_, facts.st_mode & 07777U) != 0) fail("cannot take over permissions");
+}
+
 void AtomicFile::commit() {
   if (::fsync(descriptor_) != 0) fail("cannot be written");
+  // A name is taken by renaming only, so one without a name needs another first.
+  if (temporary_.empty() && !take_temporary_name([this](const char* name) {
+        return ::linkat(AT_FDCWD, path_of(descriptor_).c_str(), AT_FDCWD, name,
+                        AT_SYMLINK_FOLLOW) == 0;
+      })) {
+    fail("cannot be replaced");
+  }
   const int descriptor = descriptor_;
   descriptor_ = -1;
   // Network file systems report a full disk as late as here.

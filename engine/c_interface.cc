@@ -274,3 +274,21 @@ bellows_status bellows_session_best(const bellows_session* session, int index, i
 bellows_status bellows_session_memory(const bellows_session* session, bellows_memory* memory) {
   return guarded([&] { tell(needed(session, "session").session.memory(), memory); });
 }
+
+bellows_status bellows_apply_growth(const char* growth, const char* model, const char* out) {
+  return guarded([&] {
+    bellows::apply_growth(&needed(growth, "growth"), &needed(model, "model"),
+                          out == nullptr ? "" : out);
+  });
+}
+
+bellows_status bellows_write_growth(const char* wide, const char* base, const char* growth) {
+  return guarded([&] {
+    bellows::write_growth(&needed(wide, "wide"), &needed(base, "base"), &needed(growth, "growth"));
+  });
+}
+
+bellows_status bellows_trim_model(const char* model, int groups, const char* out) {
+  return guarded(
+      [&] { bellows::trim_model(&needed(model, "model"), groups, &needed(out, "out")); });
+}

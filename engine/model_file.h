@@ -5,49 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
+#include "engine/model_header.h"
+#include "engine/model_info.h"
 #include "engine/network.h"
 #include "engine/weight_set.h"
-#include "layers/fields.h"
 
 namespace bellows {
-
-/// What a model says about itself besides its network and weights.
-struct ModelInfo {
-  std::vector<std::string> classes;  ///< names in the order of the logits; or none
-  /// Of the input, by channel, for values in 0..1: x becomes (x - mean) / stddev. Or both empty: x
-  /// stays as it is.
-  std::vector<double> mean;
-  std::vector<double> stddev;
-
-  std::string data_set;      ///< what it was trained on
-  int seed = 0;              ///< of the training run
-  std::string schedule;      ///< "incremental", "joint", ...
-  std::string epochs;        ///< how long, in words
-  std::string created_with;  ///< program and version
-
-  /// Share of right answers by width, 0..1; or empty: not measured.
-  std::vector<double> validation_accuracy;
-  std::vector<double> test_accuracy;
-
-  std::vector<std::pair<std::string, std::string>> extra;  ///< anything else, kept in order
-
-  /// The value of `key` in `extra`, or nullptr. Valid until `extra` changes.
-  [[nodiscard]] const std::string* find_extra(std::string_view key) const;
-
-  void visit_fields(FieldVisitor& visitor);
-  bool operator==(const ModelInfo&) const = default;
-};
-
-/// One group of a file.
-struct GroupFacts {
-  std::string sha256;      ///< of its bytes in file order, as the file claims; checked when loaded
-  std::int64_t bytes = 0;  ///< of its tensors
-};
 
 /// What was found on disk, all groups of the file included.
 struct ModelFileFacts {

@@ -1,15 +1,18 @@
 #include "engine/atomic_file.h"
 
 #include <bellows/error.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdarg>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -20,6 +23,8 @@ namespace {
 
 // The call of fsync that fails, counted from the next one; none when negative.
 int failing_fsync = -1;
+// Whether the file system is one without files that have no name.
+bool names_needed = false;
 
 }  // namespace
 
@@ -30,6 +35,21 @@ extern "C" int fsync(int descriptor) {
     return -1;
   }
   return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
+
+extern "C" int open(const char* path, int flags, ...) {
+  if (names_needed && (flags & O_TMPFILE) == O_TMPFILE) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  mode_t mode = 0;
+  if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
+    va_list more;
+    va_start(more, flags);
+    mode = va_arg(more, mode_t);
+    va_end(more);
+  }
+  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
 }
 
 namespace bellows {
@@ -76,15 +96,20 @@ class FullDisk {
   rlimit before_{};
 };
 
-class AtomicFileTest : public ::testing::Test {
+// On a file system with and without files that have no name.
+class AtomicFileTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
+    names_needed = GetParam();
     folder_ = std::filesystem::path(::testing::TempDir()) /
               ("bellows_atomic_file_" + std::to_string(::getpid()));
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override {
+    names_needed = false;
+    std::filesystem::remove_all(folder_);
+  }
 
   [[nodiscard]] std::size_t files() const {
     return static_cast<std::size_t>(
@@ -94,7 +119,7 @@ class AtomicFileTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
-TEST_F(AtomicFileTest, WritesAnythingInPieces) {
+TEST_P(AtomicFileTest, WritesAnythingInPieces) {
   AtomicFile file(folder_ / "new");
   std::string expected;
   for (int i = 0; i < 1000; ++i) {
@@ -107,7 +132,7 @@ TEST_F(AtomicFileTest, WritesAnythingInPieces) {
   EXPECT_EQ(files(), 1U);
 }
 
-TEST_F(AtomicFileTest, ShowsNothingBeforeTheCommit) {
+TEST_P(AtomicFileTest, ShowsNothingBeforeTheCommit) {
   write_file_atomically(folder_ / "file", "old");
   AtomicFile file(folder_ / "file");
   file.write("new");
@@ -116,15 +141,58 @@ TEST_F(AtomicFileTest, ShowsNothingBeforeTheCommit) {
   EXPECT_EQ(content(folder_ / "file"), "new");
 }
 
-TEST_F(AtomicFileTest, VanishesWithoutACommit) {
+TEST_P(AtomicFileTest, VanishesWithoutACommit) {
   write_file_atomically(folder_ / "file", "old");
   {
     AtomicFile file(folder_ / "file");
     file.write("new");
-    EXPECT_EQ(files(), 2U);
+    EXPECT_EQ(files(), names_needed ? 2U : 1U);
   }
   EXPECT_EQ(content(folder_ / "file"), "old");
   EXPECT_EQ(files(), 1U);
+}
+
+// A process that is killed after its first piece; returns its status.
+int killed_writer(const std::filesystem::path& target) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    AtomicFile file(target);
+    file.write("new");
+    ::raise(SIGKILL);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST_P(AtomicFileTest, LeavesNothingBehindWhenKilledButWhereNamesAreNeeded) {
+  if (!names_needed) {
+    const int unnamed = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY, 0600);
+    if (unnamed < 0) GTEST_SKIP() << folder_ << " is on a file system where names are needed";
+    ::close(unnamed);
+  }
+  write_file_atomically(folder_ / "file", "old");
+  EXPECT_EQ(killed_writer(folder_ / "file"), SIGKILL);
+  EXPECT_EQ(content(folder_ / "file"), "old");
+  EXPECT_EQ(files(), names_needed ? 2U : 1U);
+  write_file_atomically(folder_ / "file", "new");
+  EXPECT_EQ(content(folder_ / "file"), "new");
+}
+
+TEST_P(AtomicFileTest, TakesOverThePermissionsOfAnotherFile) {
+  write_file_atomically(folder_ / "other", "x");
+  for (const mode_t mode : {0600U, 0644U, 0751U}) {
+    ASSERT_EQ(::chmod((folder_ / "other").c_str(), mode), 0);
+    AtomicFile file(folder_ / "file");
+    file.copy_permissions(folder_ / "other");
+    file.commit();
+    struct stat facts {};
+    ASSERT_EQ(::stat((folder_ / "file").c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 07777U, mode);
+  }
+  AtomicFile file(folder_ / "file");
+  EXPECT_THAT(error_of([&] { file.copy_permissions(folder_ / "missing"); }),
+              HasSubstr("cannot take over permissions: No such file"));
 }
 
 TEST(AtomicFile, NamesAFolderThatNobodyMayWriteTo) {
@@ -133,7 +201,7 @@ TEST(AtomicFile, NamesAFolderThatNobodyMayWriteTo) {
               AllOf(HasSubstr("/sys/model"), HasSubstr("choose a folder that you may write to")));
 }
 
-TEST_F(AtomicFileTest, LetsTheLastOfTwoWritersWin) {
+TEST_P(AtomicFileTest, LetsTheLastOfTwoWritersWin) {
   AtomicFile first(folder_ / "file");
   AtomicFile second(folder_ / "file");
   first.write("first");
@@ -145,20 +213,20 @@ TEST_F(AtomicFileTest, LetsTheLastOfTwoWritersWin) {
   EXPECT_EQ(files(), 1U);
 }
 
-TEST_F(AtomicFileTest, TakesNamesAsLongAsTheyCanBe) {
+TEST_P(AtomicFileTest, TakesNamesAsLongAsTheyCanBe) {
   const std::filesystem::path path = folder_ / std::string(255, 'n');
   write_file_atomically(path, "x");
   EXPECT_EQ(content(path), "x");
 }
 
-TEST_F(AtomicFileTest, GivesThePermissionsOfAnyNewFile) {
+TEST_P(AtomicFileTest, GivesThePermissionsOfAnyNewFile) {
   std::ofstream(folder_ / "plain") << "x";
   write_file_atomically(folder_ / "atomic", "x");
   EXPECT_EQ(std::filesystem::status(folder_ / "atomic").permissions(),
             std::filesystem::status(folder_ / "plain").permissions());
 }
 
-TEST_F(AtomicFileTest, LeavesTheOldFileWhenTheDiskIsFull) {
+TEST_P(AtomicFileTest, LeavesTheOldFileWhenTheDiskIsFull) {
   write_file_atomically(folder_ / "file", "old");
   const std::string large(100000, 'x');
   const std::string message = error_of([&] {
@@ -172,7 +240,7 @@ TEST_F(AtomicFileTest, LeavesTheOldFileWhenTheDiskIsFull) {
   EXPECT_EQ(files(), 1U);
 }
 
-TEST_F(AtomicFileTest, LeavesTheOldFileWhenTheDiskDoesNotFlush) {
+TEST_P(AtomicFileTest, LeavesTheOldFileWhenTheDiskDoesNotFlush) {
   write_file_atomically(folder_ / "file", "old");
   failing_fsync = 0;
   const std::string message = error_of([&] { write_file_atomically(folder_ / "file", "new"); });
@@ -182,7 +250,7 @@ TEST_F(AtomicFileTest, LeavesTheOldFileWhenTheDiskDoesNotFlush) {
   EXPECT_EQ(files(), 1U);
 }
 
-TEST_F(AtomicFileTest, SaysWhenOnlyTheFolderDoesNotFlush) {
+TEST_P(AtomicFileTest, SaysWhenOnlyTheFolderDoesNotFlush) {
   failing_fsync = 1;
   const std::string message = error_of([&] { write_file_atomically(folder_ / "file", "new"); });
   EXPECT_THAT(message, HasSubstr("is written, but its folder could not be flushed"));
@@ -190,7 +258,7 @@ TEST_F(AtomicFileTest, SaysWhenOnlyTheFolderDoesNotFlush) {
   EXPECT_EQ(files(), 1U);
 }
 
-TEST_F(AtomicFileTest, NamesAMissingFolder) {
+TEST_P(AtomicFileTest, NamesAMissingFolder) {
   const std::filesystem::path path = folder_ / "missing" / "file";
   const std::string message = error_of([&] { write_file_atomically(path, "x"); });
   EXPECT_THAT(message, HasSubstr(path.string()));
@@ -198,7 +266,7 @@ TEST_F(AtomicFileTest, NamesAMissingFolder) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "missing"));
 }
 
-TEST_F(AtomicFileTest, RefusesAPathBelowAFile) {
+TEST_P(AtomicFileTest, RefusesAPathBelowAFile) {
   write_file_atomically(folder_ / "file", "old");
   const std::string message =
       error_of([&] { write_file_atomically(folder_ / "file" / "below", "x"); });
@@ -206,7 +274,7 @@ TEST_F(AtomicFileTest, RefusesAPathBelowAFile) {
   EXPECT_EQ(content(folder_ / "file"), "old");
 }
 
-TEST_F(AtomicFileTest, RefusesToReplaceAFolderOrADevice) {
+TEST_P(AtomicFileTest, RefusesToReplaceAFolderOrADevice) {
   std::filesystem::create_directory(folder_ / "folder");
   EXPECT_THAT(error_of([&] { write_file_atomically(folder_ / "folder", "x"); }),
               HasSubstr("not a regular file"));
@@ -217,6 +285,10 @@ TEST_F(AtomicFileTest, RefusesToReplaceAFolderOrADevice) {
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
   EXPECT_EQ(files(), 1U);
 }
+
+INSTANTIATE_TEST_SUITE_P(FileSystem, AtomicFileTest, ::testing::Bool(), [](const auto& names) {
+  return names.param ? "NamesNeeded" : "NamesNotNeeded";
+});
 
 }  // namespace
 }  // namespace bellows

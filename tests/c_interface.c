@@ -403,6 +403,34 @@ static void a_file_swapped_under_a_running_program(const char* path, const char*
   free(after);
 }
 
+/* A deployed model that grows, and everything that keeps it from doing so. */
+static void growing_a_deployed_model(const char* wide, const char* other, const char* folder) {
+  char narrow[4096];
+  char growth[4096];
+  bellows_model* grown = NULL;
+  bellows_model_info facts = BELLOWS_MODEL_INFO_INIT;
+  snprintf(narrow, sizeof narrow, "%s/narrow.safetensors", folder);
+  snprintf(growth, sizeof growth, "%s/growth.safetensors", folder);
+  CHECK(bellows_trim_model(wide, 1, narrow) == BELLOWS_OK);
+  CHECK(bellows_write_growth(wide, narrow, growth) == BELLOWS_OK);
+  CHECK(bellows_apply_growth(growth, narrow, NULL) == BELLOWS_OK);
+  CHECK(bellows_model_load(narrow, 0, &grown) == BELLOWS_OK);
+  CHECK(bellows_model_describe(grown, &facts) == BELLOWS_OK && facts.groups == info.groups);
+  bellows_model_free(grown);
+  REFUSED(bellows_apply_growth(growth, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "narrow");
+  REFUSED(bellows_apply_growth(growth, other, NULL), BELLOWS_INVALID_ARGUMENT, "growth");
+  REFUSED(bellows_apply_growth(wide, narrow, NULL), BELLOWS_CORRUPT_DATA, wide);
+  REFUSED(bellows_model_load(growth, 0, &grown), BELLOWS_CORRUPT_DATA, "growth");
+  REFUSED(bellows_trim_model(wide, 0, narrow), BELLOWS_INVALID_ARGUMENT, "groups");
+  REFUSED(bellows_apply_growth(NULL, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "'growth' is NULL");
+  REFUSED(bellows_apply_growth(growth, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
+  REFUSED(bellows_write_growth(NULL, narrow, growth), BELLOWS_INVALID_ARGUMENT, "'wide' is NULL");
+  REFUSED(bellows_write_growth(wide, NULL, growth), BELLOWS_INVALID_ARGUMENT, "'base' is NULL");
+  REFUSED(bellows_write_growth(wide, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "'growth' is NULL");
+  REFUSED(bellows_trim_model(NULL, 1, narrow), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
+  REFUSED(bellows_trim_model(wide, 1, NULL), BELLOWS_INVALID_ARGUMENT, "'out' is NULL");
+}
+
 static void a_model_freed_before_its_session(void) {
   int label = -1;
   bellows_model_free(model);
@@ -437,6 +465,7 @@ int main(int argc, char** argv) {
   two_threads_in_one_session();
   every_thread_has_its_own_message();
   a_file_swapped_under_a_running_program(argv[1], argv[2], argv[3]);
+  growing_a_deployed_model(argv[1], argv[2], argv[3]);
   a_model_freed_before_its_session();
 
   bellows_session_free(session);

@@ -667,6 +667,50 @@ TEST_F(Command, InspectRefusesADamagedModelByName) {
   expect_refused(bellows("inspect " + damaged), 1, {damaged});
 }
 
+TEST_F(Command, TrimDiffAndApplyGiveTheModelAgain) {
+  const std::string wide = trained();
+  const std::string narrow = path("narrow");
+  const std::string growth = path("growth");
+  const Result trim = bellows("trim " + wide + " --width 1 --out " + narrow);
+  EXPECT_EQ(trim.code, 0) << trim.err;
+  EXPECT_THAT(trim.out, HasSubstr(narrow + ": has 1 group; "));
+  const Bytes before = read_file(narrow);
+  const Result diff = bellows("diff " + wide + " --base " + narrow + " --out " + growth);
+  EXPECT_EQ(diff.code, 0) << diff.err;
+  EXPECT_THAT(diff.out, HasSubstr(growth + ": adds 1 group to a model of 1; "));
+  const Result apart = bellows("apply " + growth + " " + narrow + " --out " + path("grown"));
+  EXPECT_EQ(apart.code, 0) << apart.err;
+  EXPECT_TRUE(read_file(path("grown")) == read_file(wide));
+  EXPECT_TRUE(read_file(narrow) == before);
+  const Result apply = bellows("apply " + growth + " " + narrow);
+  EXPECT_EQ(apply.code, 0) << apply.err;
+  EXPECT_THAT(apply.out, HasSubstr(narrow + ": now has 2 groups, 1 of them new; "));
+  EXPECT_TRUE(read_file(narrow) == read_file(wide));
+  expect_refused(bellows("apply " + growth + " " + narrow), 1, {narrow, "already has group 2"});
+}
+
+TEST_F(Command, DiffApplyAndTrimNameWhatIsWrongWithTheirArguments) {
+  const std::string wide = trained();
+  ASSERT_EQ(bellows("trim " + wide + " --width 1 --out " + path("narrow")).code, 0);
+  ASSERT_EQ(bellows("diff " + wide + " --base " + path("narrow") + " --out " + path("growth")).code,
+            0);
+  expect_refused(bellows("diff " + wide), 2, {"--base DEPLOYED"});
+  expect_refused(bellows("diff " + wide + " --base x"), 2, {"--out GROWTH"});
+  expect_refused(bellows("diff --base x --out y"), 2, {"WIDE"});
+  expect_refused(bellows("apply " + path("growth")), 2, {"GROWTH", "MODEL"});
+  expect_refused(bellows("apply " + path("growth") + " x --out="), 2, {"--out"});
+  expect_refused(bellows("trim " + wide + " --out x"), 2, {"--width K"});
+  expect_refused(bellows("trim " + wide + " --width 1"), 2, {"--out FILE"});
+  expect_refused(bellows("trim " + wide + " --width 0 --out x"), 2, {"--width", "'0'"});
+  expect_refused(bellows("trim " + wide + " --width 2 --out x"), 1, {wide, "ask for 1"});
+  expect_refused(bellows("apply " + path("narrow") + " " + path("growth")), 1,
+                 {path("narrow"), "is a model, not a growth file"});
+  expect_refused(bellows("inspect " + path("growth")), 1,
+                 {path("growth"), "is a growth file", "bellows apply"});
+  expect_refused(bellows("diff " + path("none") + " --base " + wide + " --out " + path("x")), 1,
+                 {path("none")});
+}
+
 TEST_F(Command, DataListKnowsEveryFormatAndFindsWhatIsThere) {
   const std::string images = png_folder();
   const Json json = Json::parse(bellows("data list " + path("") + " --json").out);
@@ -753,8 +797,8 @@ TEST_F(Command, ExportWritesTheWidthAskedForAsOnnxAndSaysWhatItTakes) {
     EXPECT_THAT(result.out, HasSubstr(part));
   }
   const ModelFile file = load_model(model);
-  EXPECT_EQ(text_of(path("narrow.onnx")), onnx_model(file.network, file.weights, file.info,
-                                                     {.width = 1, .normalise = true}));
+  EXPECT_EQ(text_of(path("narrow.onnx")),
+            onnx_model(file.network, file.weights, file.info, {.width = 1, .normalise = true}));
   // Widest and normalised outside unless asked otherwise; what was there is replaced.
   EXPECT_THAT(bellows("export " + model + " --form split --out " + path("narrow.onnx")).out,
               HasSubstr("normalised already"));
@@ -803,7 +847,11 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
        {"train " + run + " --json --out " + path("run"),
         "evaluate " + model + " --confusion --check --json", "infer " + model + " --json " + image,
         "inspect " + model + " --layers --json",
-        "export " + model + " --normalise --json --out " + path("model.onnx"), "inspect " + run + " --layers --json",
+        "export " + model + " --normalise --json --out " + path("model.onnx"),
+        "inspect " + run + " --layers --json",
+        "trim " + model + " --width 1 --json --out " + path("narrow"),
+        "diff " + model + " --json --base " + path("narrow") + " --out " + path("growth"),
+        "apply " + path("growth") + " " + path("narrow") + " --json",
         "data list --json " + path(""), "data verify --json " + path("pngs"),
         "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
     const Result result = bellows(line);

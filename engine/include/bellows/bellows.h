@@ -180,6 +180,43 @@ class BELLOWS_API Session {
   std::unique_ptr<internal::SessionState> state_;
 };
 
+// Growing and trimming in the field. A *growth file* holds only the groups that a wider model has
+// beyond the model that it was grown from. These functions look at files, not at models in memory:
+// a `Model` that was loaded before stays what it was. They read and write in small pieces, so their
+// memory does not grow with the weights. Everything is checked before a result takes its name, and
+// it takes it at once: after a failure, a crash or a power cut, there is what was there before or
+// the result, whole. Thread safe, also when several work on the same files.
+
+/// What a growth file does.
+struct GrowthFacts {
+  int base_groups = 0;            ///< groups that a model must have for it
+  int groups = 0;                 ///< groups that the model has afterwards
+  std::int64_t growth_bytes = 0;  ///< of the growth file
+  std::int64_t model_bytes = 0;   ///< of the model's file afterwards
+};
+
+/// Writes to `growth` the groups that the model `wide` has beyond the model `base`, whose groups
+/// must be the first ones of `wide`, byte for byte. Throws Error naming the culprit:
+/// kInvalidArgument (not grown from it, and where they differ; nothing to add; a result that is one
+/// of the two), kNotFound, kCorruptData, kUnsupported, kIoError.
+BELLOWS_API GrowthFacts write_growth(const std::string& wide, const std::string& base,
+                                     const std::string& growth);
+
+/// Adds the groups in `growth` to the model `model`, which must have exactly the groups that they
+/// were grown from. The result equals the wide model byte for byte. It goes to `out`, or takes the
+/// place of `model` and its permissions when `out` is empty; the disk needs room for it beside
+/// `model`. Throws Error naming the culprit, with `model` as it was: kInvalidArgument (grown from
+/// another model, or the model has these groups already), kNotFound, kCorruptData, kUnsupported (a
+/// newer format, or not enough memory), kIoError (disk full, ...).
+BELLOWS_API GrowthFacts apply_growth(const std::string& growth, const std::string& model,
+                                     const std::string& out = {});
+
+/// Writes to `out` the model `model` with its first `groups` groups only: the same bytes of weights
+/// under the same hashes, and what is known of these widths. Throws Error naming the culprit:
+/// kInvalidArgument (`groups` not below those of the model, or `out` is the model itself),
+/// kNotFound, kCorruptData, kUnsupported, kIoError.
+BELLOWS_API void trim_model(const std::string& model, int groups, const std::string& out);
+
 /// "0.1.0", as the library was built; the header's own are BELLOWS_VERSION_MAJOR, _MINOR, _PATCH.
 BELLOWS_API const char* version();
 

@@ -179,6 +179,18 @@ BELLOWS_API bellows_status bellows_session_best(const bellows_session* session, 
 BELLOWS_API bellows_status bellows_session_memory(const bellows_session* session,
                                                   bellows_memory* memory);
 
+/* Adds the groups in the file `growth` to the model in the file `model`, which must have exactly
+ * the groups that they were grown from. The result goes to the file `out`, or takes the place of
+ * `model` when `out` is NULL. Stopped at any moment, it leaves the old model or the new one, whole;
+ * models that are loaded stay what they are. */
+BELLOWS_API bellows_status bellows_apply_growth(const char* growth, const char* model,
+                                                const char* out);
+/* Writes to the file `growth` the groups that the model `wide` has beyond the model `base`. */
+BELLOWS_API bellows_status bellows_write_growth(const char* wide, const char* base,
+                                                const char* growth);
+/* Writes to the file `out` the model in the file `model` with its first `groups` groups only. */
+BELLOWS_API bellows_status bellows_trim_model(const char* model, int groups, const char* out);
+
 #ifdef __cplusplus
 }
 #endif
