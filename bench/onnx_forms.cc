@@ -40,7 +40,7 @@ void onnx_forms(benchmark::State& state, NetworkOf network_of, const std::string
   std::vector<Contender> contenders{{[&] { whole.run(image, 1); }},
                                     {[&] { split.run(image, 1); }},
                                     {[&] { fastest.run(image, 1); }}};
-  take_turns(state, contenders);
+  take_turns(state, contenders, Clock::kThread);
 
   state.counters["whole_us"] = median(contenders[0].seconds) * 1e6;
   state.counters["split_us"] = median(contenders[1].seconds) * 1e6;

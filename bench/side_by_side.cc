@@ -1,9 +1,9 @@
 #include "bench/side_by_side.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace bellows::bench {
@@ -11,13 +11,18 @@ namespace {
 
 constexpr double kTurnSeconds = 1e-3;
 
+double now(Clock clock) {
+  timespec time{};
+  clock_gettime(clock == Clock::kWall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 }  // namespace
 
-double seconds_of(const std::function<void()>& run, int runs) {
-  const auto start = std::chrono::steady_clock::now();
+double seconds_of(const std::function<void()>& run, int runs, Clock clock) {
+  const double start = now(clock);
   for (int i = 0; i < runs; ++i) run();
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  return taken.count() / runs;
+  return (now(clock) - start) / runs;
 }
 
 OneCore::OneCore() : before_(sizeof(cpu_set_t) / sizeof(unsigned long)) {
@@ -47,12 +52,12 @@ double median(std::vector<double>& values) {
   return *middle;
 }
 
-void take_turns(benchmark::State& state, std::vector<Contender>& contenders) {
+void take_turns(benchmark::State& state, std::vector<Contender>& contenders, Clock clock) {
   std::vector<int> runs;
   for (const Contender& contender : contenders) {
     contender.run();
     runs.push_back(
-        std::clamp(static_cast<int>(kTurnSeconds / seconds_of(contender.run, 1)), 1, 10000));
+        std::clamp(static_cast<int>(kTurnSeconds / seconds_of(contender.run, 1, clock)), 1, 10000));
   }
   for (auto iteration : state) {
     (void)iteration;
@@ -61,7 +66,7 @@ void take_turns(benchmark::State& state, std::vector<Contender>& contenders) {
       if (contenders[i].seconds.empty() || contenders[i].seconds.back() < 10 * kTurnSeconds) {
         contenders[i].run();
       }
-      contenders[i].seconds.push_back(seconds_of(contenders[i].run, runs[i]));
+      contenders[i].seconds.push_back(seconds_of(contenders[i].run, runs[i], clock));
     }
     state.SetIterationTime(contenders.front().seconds.back());
   }

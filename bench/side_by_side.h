@@ -24,8 +24,15 @@ class OneCore {
 /// Median; sorts its argument. REQUIRES: not empty.
 double median(std::vector<double>& values);
 
+/// What time is taken by.
+enum class Clock {
+  kWall,
+  kThread,  ///< processor time of the calling thread: other programs hardly lengthen it, but work
+            ///< that is given to other threads is not seen
+};
+
 /// Mean time of `runs` runs, one after another.
-double seconds_of(const std::function<void()>& run, int runs);
+double seconds_of(const std::function<void()>& run, int runs, Clock clock = Clock::kWall);
 
 struct Contender {
   std::function<void()> run;
@@ -35,6 +42,7 @@ struct Contender {
 /// Runs the benchmark's loop: in every iteration each contender has a turn of enough runs to last
 /// about a millisecond, the first of them untimed (unless runs are long) because it finds the
 /// others' data in the caches. Reports the time of one run of the first contender to `state`.
-void take_turns(benchmark::State& state, std::vector<Contender>& contenders);
+void take_turns(benchmark::State& state, std::vector<Contender>& contenders,
+                Clock clock = Clock::kWall);
 
 }  // namespace bellows::bench

@@ -314,7 +314,7 @@ class Exporter {
 
   Value emit_node(const FusedNode& fused, const GroupRange& unit) {
     const Node& node = node_of(fused.node);
-    const Value src = node.site.src_is_input ? Value{} : read(node.src, unit);
+    Value src = node.site.src_is_input ? Value{} : read(node.src, unit);
     switch (node.layer->kind()) {
       case LayerKind::kConv:
         return emit_conv(fused, unit);

@@ -38,7 +38,7 @@ struct OnnxOptions {
 [[nodiscard]] std::string onnx_model(const Network& network, const WeightSet& weights,
                                      const ModelInfo& info, const OnnxOptions& options = {});
 
-/// Writes that to `path`, atomically (see AtomicFile). Throws also Error(kIoError).
+/// Writes that to `path`, atomically (see AtomicFile). Throws Error(kIoError) as well.
 void save_onnx_model(const std::filesystem::path& path, const Network& network,
                      const WeightSet& weights, const ModelInfo& info,
                      const OnnxOptions& options = {});

@@ -42,17 +42,17 @@ constexpr int kDefaultMemory = 0;
 constexpr int kFloat = 1;
 
 // One function: its place and its type. What can fail returns a status, null when all is well.
-template <std::size_t kPlace, class... Arguments>
+template <std::size_t Place, class... Arguments>
 struct Function {
   static OrtStatus* call(Table table, Arguments... arguments) {
-    return reinterpret_cast<OrtStatus* (*)(Arguments...)>(table[kPlace])(arguments...);
+    return reinterpret_cast<OrtStatus* (*)(Arguments...)>(table[Place])(arguments...);
   }
 };
-template <std::size_t kPlace, class Object>
+template <std::size_t Place, class Object>
 struct Release {
   Table table = nullptr;
   void operator()(Object* object) const {
-    reinterpret_cast<void (*)(Object*)>(table[kPlace])(object);
+    reinterpret_cast<void (*)(Object*)>(table[Place])(object);
   }
 };
 
@@ -292,7 +292,7 @@ const std::vector<std::int64_t>& OnnxSession::output_shape() const { return stat
 
 std::span<const float> OnnxSession::run(std::span<const float> images, int batch) {
   State& state = *state_;
-  if (batch != state.batch || images.data() != state.images.data() ||
+  if (batch < 1 || batch != state.batch || images.data() != state.images.data() ||
       images.size() != state.images.size()) {
     const std::size_t wanted =
         static_cast<std::size_t>(batch < 1 ? 0 : batch) * State::elements_of_one(state.input);

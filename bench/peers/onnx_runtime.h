@@ -50,6 +50,8 @@ class OnnxSession {
   OnnxSession(const OnnxRuntime& runtime, std::span<const std::uint8_t> model,
               const OnnxSessionOptions& options = {});
   ~OnnxSession();
+  OnnxSession(const OnnxSession&) = delete;
+  OnnxSession& operator=(const OnnxSession&) = delete;
   OnnxSession(OnnxSession&&) noexcept;
   OnnxSession& operator=(OnnxSession&&) noexcept;
 
