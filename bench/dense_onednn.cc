@@ -98,9 +98,7 @@ DenseNetwork::DenseNetwork(const Network& network, int width, DenseLayout layout
 }
 
 Desc DenseNetwork::map_desc(int channels, int height, int width) const {
-  const Tag blocked = channel_block() == 16  ? Tag::nChw16c
-                      : channel_block() == 8 ? Tag::nChw8c
-                                             : Tag::nChw4c;
+  const Tag blocked = map_tag(channel_block(), /*with_depth=*/false);
   return {
       {1, channels, height, width}, kF32, layout_ == DenseLayout::kBlocked ? blocked : Tag::nhwc};
 }
