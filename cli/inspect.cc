@@ -262,15 +262,20 @@ void print_padding(const Subject& subject, Console& console) {
     all.macs += widest.macs;
     all.padded_macs += widest.padded_macs;
   }
+  const std::string in_memory =
+      bytes_text(static_cast<std::int64_t>(subject.state->packed.bytes())) + " in memory.";
+  if (channel_block() == 1) {
+    console.print("\nThis machine computes channels unblocked, without padding; all weights take " +
+                  in_memory);
+    return;
+  }
   const double more = static_cast<double>(all.padded_macs) /
                           static_cast<double>(std::max<std::int64_t>(all.macs, 1)) -
                       1;
   console.print("\nThis machine computes channels in blocks of " + std::to_string(channel_block()) +
                 ". Padding takes the widest width from " + scaled_text(all.macs) + " to " +
                 scaled_text(all.padded_macs) + " MACs (+" + percent_text(more) +
-                "),\nand all weights from " + bytes_text(4 * all.parameters) + " to " +
-                bytes_text(static_cast<std::int64_t>(subject.state->packed.bytes())) +
-                " in memory.");
+                "),\nand all weights from " + bytes_text(4 * all.parameters) + " to " + in_memory);
 }
 
 using CostText = std::string (*)(const LayerCost& cost);
