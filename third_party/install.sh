@@ -66,7 +66,10 @@ unpack_cross_libraries() {
   echo "Fetching ${cross_libraries[*]} for arm64"
   apt-get -q "${options[@]}" update
   (cd "$apt_home/packages" && apt-get -q "${options[@]}" download "${cross_libraries[@]}")
-  for package in "$apt_home"/packages/*.deb; do dpkg-deb --extract "$package" "$cross_root.new"; done
+  local package
+  for package in "$apt_home"/packages/*.deb; do
+    dpkg-deb --extract "$package" "$cross_root.new"
+  done
   rm -rf "$cross_root" "$apt_home"
   mv "$cross_root.new" "$cross_root"
 }
