@@ -98,9 +98,7 @@ dnnl::primitive_attr DenseNetwork::attributes(const Network& network, const Fuse
 }
 
 Desc DenseNetwork::map_desc(int channels, int height, int width) const {
-  const Tag blocked = channel_block() == 16  ? Tag::nChw16c
-                      : channel_block() == 8 ? Tag::nChw8c
-                                             : Tag::nChw4c;
+  const Tag blocked = map_tag(channel_block(), /*with_depth=*/false);
   return {{batch_, channels, height, width},
           kF32,
           layout_ == DenseLayout::kBlocked ? blocked : Tag::nhwc};

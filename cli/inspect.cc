@@ -268,15 +268,23 @@ void print_padding(const Subject& subject, Console& console) {
     all.macs += widest.macs;
     all.padded_macs += widest.padded_macs;
   }
+  const std::string in_memory =
+      bytes_text(static_cast<std::int64_t>(subject.state->packed.bytes())) + " in memory.";
+  if (channel_block() == 1) {
+    console.print("\nThis machine computes channels unblocked, without padding; all weights take " +
+                  in_memory);
+    return;
+  }
   const double more = static_cast<double>(all.padded_macs) /
                           static_cast<double>(std::max<std::int64_t>(all.macs, 1)) -
                       1;
   console.print("\nThis machine computes channels in blocks of " + std::to_string(channel_block()) +
                 ". Padding takes the widest width from " + scaled_text(all.macs) + " to " +
                 scaled_text(all.padded_macs) + " MACs (+" + percent_text(more) +
-                "),\nand all weights from " + bytes_text(4 * all.parameters) + " to " +
-                bytes_text(static_cast<std::int64_t>(subject.state->packed.bytes())) +
-                " in memory.");
+                "),\nand all weights from " + bytes_text(4 * all.parameters) + " to " + in_memory);
+}
+
+void print_session_memory(const Subject& subject, Console& console) {
   const MemoryUse kept = session_memory(subject, MemoryMode::kRefinable);
   const MemoryUse one_shot = session_memory(subject, MemoryMode::kOneShot);
   const auto text = [](std::size_t bytes) { return bytes_text(static_cast<std::int64_t>(bytes)); };
@@ -357,6 +365,7 @@ int run_inspect(const Arguments& arguments, Console& console) {
   console.print("\n" + width_table(width_rows(subject), console));
   if (subject.state) {
     print_padding(subject, console);
+    print_session_memory(subject, console);
   } else {
     console.print(
         "\nIts weights take more than " + bytes_text(kMostBytesBuilt) +

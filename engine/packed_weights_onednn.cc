@@ -13,7 +13,8 @@ constexpr std::size_t kAlignment = 64;
 
 dnnl::memory::format_tag plain_tag(std::size_t dimensions) {
   using Tag = dnnl::memory::format_tag;
-  static constexpr Tag kTags[] = {Tag::undef, Tag::a, Tag::ab, Tag::abc, Tag::abcd, Tag::abcde};
+  static constexpr Tag kTags[] = {Tag::undef, Tag::a,     Tag::ab,    Tag::abc,
+                                  Tag::abcd,  Tag::abcde, Tag::abcdef};
   return kTags[dimensions];
 }
 

@@ -33,9 +33,8 @@ bool input_is_plain(const Network& network, int batch, bool learning) {
     const DenseGeometry geometry = dense_geometry(static_cast<const Conv&>(*node.layer));
     const ActivationLayout src(node.site.src, batch, true);
     const ActivationLayout dst(node.site.dst, batch, false);
-    const Desc weights(
-        dense_weight_dims(dst.padded_channels({1, 1}), channels, geometry.kernel, batch),
-        dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+    const Desc weights(dense_weight_dims(dst.padded_channels({1, 1}), channels, geometry, batch),
+                       dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
     const auto gradient =
         convolution_backward_weights(src.map({1, 1}), weights, geometry.has_bias, dst.map({1, 1}),
                                      convolution_window(geometry, batch));

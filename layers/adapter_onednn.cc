@@ -143,6 +143,22 @@ auto activation_forward_desc(Activation kind, dnnl::prop_kind prop, const Desc& 
 #endif
 }
 
+// Is there fast code for a 3 x 3 convolution of 64 channels over a batch, and for its gradients?
+bool has_fast_convolutions(int block) {
+  const auto f32 = dnnl::memory::data_type::f32;
+  const Desc map({1, 64, 4, 16, 16}, f32, map_tag(block, /*with_depth=*/true));
+  const Desc weights({64, 64, 1, 3, 3}, f32, dnnl::memory::format_tag::any);
+  const Window window{{}, {1, 1, 1}, {0, 1, 1}};
+  PostOps rectified;
+  rectified.activation = Activation::kRelu;
+  for (const auto& made : {convolution_forward(map, weights, true, map, window, rectified),
+                           convolution_backward_data(map, weights, map, window),
+                           convolution_backward_weights(map, weights, true, map, window)}) {
+    if (!made || is_reference(*made)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Dims dims_of(const Desc& desc) {
@@ -160,24 +176,36 @@ const dnnl::engine& cpu_engine() {
 
 int channel_block() {
   static const int kBlock = [] {
-    using Tag = dnnl::memory::format_tag;
-    const auto f32 = dnnl::memory::data_type::f32;
-    for (const auto& [size, map_tag] :
-         {std::pair{16, Tag::nChw16c}, std::pair{8, Tag::nChw8c}, std::pair{4, Tag::nChw4c}}) {
-      // A plain 3 x 3 convolution of 64 channels: is there fast code for it in this layout?
-      const Desc map({1, 64, 16, 16}, f32, map_tag);
-      const auto made = convolution_forward(map, Desc({64, 64, 3, 3}, f32, Tag::any), true, map,
-                                            {{}, {1, 1}, {1, 1}}, {});
-      if (made && made->implementation.rfind("jit", 0) == 0) return size;
+    for (const int block : {16, 8, 4}) {
+      if (has_fast_convolutions(block)) return block;
     }
-    // A machine whose fastest convolution wants unblocked channels: 8 works everywhere.
-    return 8;
+    return 1;
   }();
   return kBlock;
 }
 
+dnnl::memory::format_tag map_tag(int block, bool with_depth) {
+  using Tag = dnnl::memory::format_tag;
+  switch (block) {
+    case 16:
+      return with_depth ? Tag::nCdhw16c : Tag::nChw16c;
+    case 8:
+      return with_depth ? Tag::nCdhw8c : Tag::nChw8c;
+    case 4:
+      return with_depth ? Tag::nCdhw4c : Tag::nChw4c;
+    default:
+      return with_depth ? Tag::ncdhw : Tag::nchw;
+  }
+}
+
 bool is_reference(const Primitive& primitive) {
-  return primitive.implementation.rfind("ref", 0) == 0;
+  const std::string& name = primitive.implementation;
+  return name.rfind("ref", 0) == 0 || name.find("_ref:") != std::string::npos;
+}
+
+bool slow_post_ops(const Primitive& convolution, const PostOps& post_ops) {
+  if (!post_ops.addend && post_ops.activation != Activation::kRelu6) return false;
+  return convolution.implementation.find("gemm:") != std::string::npos;
 }
 
 int post_op_addend() { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1; }

@@ -18,9 +18,13 @@ Dims dims_of(const Desc& desc);
 /// The processor, as oneDNN sees it.
 const dnnl::engine& cpu_engine();
 
-/// Channels in a block of the widest layout that oneDNN has fast convolutions for on this machine:
-/// 16 with AVX-512, 8 with AVX2 or SSE4.1. Asked of oneDNN, once.
+/// Channels in a block of the widest layout that oneDNN has fast convolutions for on this machine,
+/// with their gradients: 16 with AVX-512 or 512-bit SVE, 8 with AVX2, and 1, which is unblocked,
+/// where none is fast: its convolutions by matrix products then are. Asked of oneDNN, once.
 int channel_block();
+
+/// The layout of maps with such blocks (1: unblocked), with a depth or without.
+dnnl::memory::format_tag map_tag(int block, bool with_depth);
 
 /// A primitive with the descriptors it expects. What a member means follows the primitive: for
 /// backward data, `src` is diff_src; for backward weights, `weights` is diff_weights; `dst`
@@ -35,7 +39,9 @@ struct Primitive {
   Desc scratchpad;  ///< of size 0 when there is none
 };
 
-/// True when oneDNN fell back to its reference code, about a thousand times slower.
+/// True when oneDNN fell back to its reference code, about a thousand times slower. (A convolution
+/// by plain C++ matrix products, "gemm:ref", is none: it is slower than one made for the machine,
+/// but of the same order.)
 bool is_reference(const Primitive& primitive);
 
 /// Stride and padding of a window, one entry for each spatial dimension.
@@ -55,6 +61,9 @@ struct PostOps {
 
 /// The argument index of PostOps::addend.
 int post_op_addend();
+
+/// True where the convolution would do these value by value, by reference code of its own.
+bool slow_post_ops(const Primitive& convolution, const PostOps& post_ops);
 
 // `weights` may be a descriptor of format `any`; `has_bias` adds a bias of the dst's channels.
 // These return nothing when oneDNN has no implementation for exactly this case.

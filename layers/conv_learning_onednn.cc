@@ -15,8 +15,8 @@ void emit_depthwise_backward(const Conv& layer, int group, const TensorPlace* di
   const TensorPlace& diff_dst = emitter.diff_dst();
   const int channels = src.layout.padded_channels(here);
   const int at_once = depthwise_channels_at_once(src.layout, group);
-  const Window window = depthwise_window(layer);
-  const Desc filter = depthwise_weights_desc(layer, at_once);
+  const Window window = depthwise_window(layer, src.layout);
+  const Desc filter = depthwise_weights_desc(layer, src.layout, at_once);
   const auto part = [&](const TensorPlace& place, int begin) {
     return depthwise_part(place, group, begin);
   };
@@ -28,7 +28,7 @@ void emit_depthwise_backward(const Conv& layer, int group, const TensorPlace* di
   if (!weights_primitive || !data_primitive) {
     throw Error(ErrorCode::kUnsupported, "oneDNN has no gradient for this depthwise convolution");
   }
-  const View weight = emitter.temporary(0, depthwise_weights_desc(layer, channels));
+  const View weight = emitter.temporary(0, depthwise_weights_desc(layer, src.layout, channels));
   const View bias = emitter.temporary(
       1, Desc({channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a));
   for (int begin = 0; begin < channels; begin += at_once) {

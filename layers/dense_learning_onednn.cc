@@ -21,8 +21,8 @@ void emit_weight_gradient(const DenseGeometry& geometry, GroupRange reads, int g
                           const TensorPlace& src, LearningEmitter& emitter) {
   const GroupRange here{group, group};
   const TensorPlace& diff_dst = emitter.diff_dst();
-  const View src_view = src.map(reads);
-  const View diff_view = diff_dst.map(here);
+  const View src_view = dense_view(geometry, src, reads);
+  const View diff_view = dense_view(geometry, diff_dst, here);
   const int outputs = diff_dst.layout.padded_channels(here);
 
   DensePiece piece;
@@ -33,7 +33,7 @@ void emit_weight_gradient(const DenseGeometry& geometry, GroupRange reads, int g
   piece.row_positions = diff_dst.layout.channel_positions(here);
 
   const int batch = diff_dst.layout.batch();
-  const Desc any(dense_weight_dims(outputs, piece.padded_columns, geometry.kernel, batch), kF32,
+  const Desc any(dense_weight_dims(outputs, piece.padded_columns, geometry, batch), kF32,
                  dnnl::memory::format_tag::any);
   const Primitive primitive = required(convolution_backward_weights(
       src_view.desc, any, geometry.has_bias, diff_view.desc, convolution_window(geometry, batch)));
@@ -78,11 +78,11 @@ void emit_data_gradient(const DenseGeometry& geometry, const std::function<Group
     pieces.push_back({group, std::move(piece)});
   }
   const int batch = diff_dst.layout.batch();
-  const View src_view = diff_src.map({source, source});
-  const View dst_view = diff_dst.map(readers);
-  const Desc any(dense_weight_dims(rows, diff_src.layout.padded_channels({source, source}),
-                                   geometry.kernel, batch),
-                 kF32, dnnl::memory::format_tag::any);
+  const View src_view = dense_view(geometry, diff_src, {source, source});
+  const View dst_view = dense_view(geometry, diff_dst, readers);
+  const Desc any(
+      dense_weight_dims(rows, diff_src.layout.padded_channels({source, source}), geometry, batch),
+      kF32, dnnl::memory::format_tag::any);
   const Primitive primitive = required(convolution_backward_data(
       src_view.desc, any, dst_view.desc, convolution_window(geometry, batch)));
   emitter.add(primitive,

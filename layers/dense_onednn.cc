@@ -1,8 +1,8 @@
 #include "layers/dense_onednn.h"
 
-#include <bellows/error.h>
-
 #include <utility>
+
+#include "layers/elementwise_onednn.h"
 
 namespace bellows {
 namespace {
@@ -10,22 +10,32 @@ namespace {
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 using Tag = dnnl::memory::format_tag;
 
+// A batch of maps lies along depth; a batch of features along width.
+bool with_depth(const DenseGeometry& geometry, int batch) {
+  return batch > 1 && !geometry.features;
+}
+
 }  // namespace
 
 Window convolution_window(const DenseGeometry& geometry, int batch) {
   Window window{{},
                 {geometry.stride.height, geometry.stride.width},
                 {geometry.padding.height, geometry.padding.width}};
-  if (batch > 1) {
+  if (with_depth(geometry, batch)) {
     window.strides.insert(window.strides.begin(), 1);
     window.padding.insert(window.padding.begin(), 0);
   }
   return window;
 }
 
-Dims dense_weight_dims(int outputs, int inputs, Size2 kernel, int batch) {
-  if (batch == 1) return {outputs, inputs, kernel.height, kernel.width};
+Dims dense_weight_dims(int outputs, int inputs, const DenseGeometry& geometry, int batch) {
+  const Size2 kernel = geometry.kernel;
+  if (!with_depth(geometry, batch)) return {outputs, inputs, kernel.height, kernel.width};
   return {outputs, inputs, 1, kernel.height, kernel.width};
+}
+
+View dense_view(const DenseGeometry& geometry, const TensorPlace& place, GroupRange range) {
+  return geometry.features ? place.rows(range) : place.map(range);
 }
 
 std::vector<int> source_positions(const DenseGeometry& geometry, const TensorPlace& src,
@@ -39,6 +49,7 @@ void emit_dense_forward(const DenseGeometry& geometry, GroupRange reads, Forward
   const TensorPlace& src = geometry.features ? emitter.features() : emitter.src();
   const TensorPlace& dst = emitter.dst();
   const GroupRange here{group, group};
+  const Fusion fusion = emitter.fusion();
 
   DensePiece piece;
   piece.column_positions = source_positions(geometry, emitter.src(), reads);
@@ -48,42 +59,40 @@ void emit_dense_forward(const DenseGeometry& geometry, GroupRange reads, Forward
   piece.row_positions = dst.layout.channel_positions(here);
   const int outputs = dst.layout.padded_channels(here);
 
-  const Fusion fusion = emitter.fusion();
-  const View src_view = src.map(reads);
-  const View dst_view = dst.map(here);
-  PostOps post_ops;
-  post_ops.activation = fusion.activation;
+  const View src_view = dense_view(geometry, src, reads);
+  const View dst_view = dense_view(geometry, dst, here);
   const bool has_bias = geometry.has_bias || fusion.normalised;
   View addend;
   if (fusion.addend != nullptr) {
-    addend = fusion.addend->map({fusion.addend_group, fusion.addend_group});
-    post_ops.addend = addend.desc;
+    addend = dense_view(geometry, *fusion.addend, {fusion.addend_group, fusion.addend_group});
   }
 
-  const Dims dims =
-      dense_weight_dims(outputs, piece.padded_columns, geometry.kernel, dst.layout.batch());
-  const Window window = convolution_window(geometry, dst.layout.batch());
-  auto primitive = convolution_forward(src_view.desc, emitter.weights_desc(dims), has_bias,
-                                       dst_view.desc, window, post_ops);
-  if (!primitive || is_reference(*primitive)) {
-    // The layout that the weights have already does not suit this batch size: let oneDNN choose.
-    const Desc any(dims, kF32, Tag::any);
-    primitive = convolution_forward(src_view.desc, any, has_bias, dst_view.desc, window, post_ops);
-  }
-  if (!primitive) {
-    throw Error(ErrorCode::kUnsupported, "oneDNN has no convolution for this layer's shape");
-  }
-  std::vector<Argument> arguments{{DNNL_ARG_SRC, src_view},
-                                  {DNNL_ARG_WEIGHTS, emitter.weights(primitive->weights, piece)},
-                                  {DNNL_ARG_DST, dst_view}};
+  const int batch = dst.layout.batch();
+  const Dims dims = dense_weight_dims(outputs, piece.padded_columns, geometry, batch);
+  const Window window = convolution_window(geometry, batch);
+  const auto convolution = [&](const PostOps& post_ops) {
+    auto primitive = convolution_forward(src_view.desc, emitter.weights_desc(dims), has_bias,
+                                         dst_view.desc, window, post_ops);
+    if (!primitive || is_reference(*primitive)) {
+      // The layout that the weights have already does not suit this batch size: oneDNN may choose.
+      const Desc any(dims, kF32, Tag::any);
+      primitive =
+          convolution_forward(src_view.desc, any, has_bias, dst_view.desc, window, post_ops);
+    }
+    return primitive;
+  };
+  const FusedConvolution made = fused_convolution(fusion, addend.desc, convolution);
+  std::vector<Argument> arguments{
+      {DNNL_ARG_SRC, src_view},
+      {DNNL_ARG_WEIGHTS, emitter.weights(made.primitive.weights, piece)},
+      {DNNL_ARG_DST, dst_view}};
   if (has_bias) {
     arguments.push_back(
         {DNNL_ARG_BIAS, emitter.vector(ParameterRole::kBias, piece.row_positions, outputs)});
   }
-  if (fusion.addend != nullptr) {
-    arguments.push_back({post_op_addend(), addend});
-  }
-  emitter.add(*primitive, std::move(arguments));
+  if (made.fused && fusion.addend != nullptr) arguments.push_back({post_op_addend(), addend});
+  emitter.add(made.primitive, std::move(arguments));
+  if (!made.fused) emit_unfused(fusion, emitter);
 }
 
 }  // namespace bellows

@@ -24,10 +24,13 @@ DenseGeometry dense_geometry(const Conv& layer);
 DenseGeometry dense_geometry(const Linear& layer);
 DenseGeometry dense_geometry(const Head& layer);
 
-/// The window of a convolution for this batch size: 2-D for one sample, else with depth.
+/// The window of a convolution for this batch size: 2-D for one sample or features, else with
+/// depth.
 Window convolution_window(const DenseGeometry& geometry, int batch);
 /// Dimensions of a dense filter for this batch size: [O, I, (1,) Kh, Kw].
-Dims dense_weight_dims(int outputs, int inputs, Size2 kernel, int batch);
+Dims dense_weight_dims(int outputs, int inputs, const DenseGeometry& geometry, int batch);
+/// A tensor (values or gradients) as such a convolution reads or writes it.
+View dense_view(const DenseGeometry& geometry, const TensorPlace& place, GroupRange range);
 
 /// A convolution-like layer that reads groups `reads` of its source.
 void emit_dense_forward(const DenseGeometry& geometry, GroupRange reads, ForwardEmitter& emitter);

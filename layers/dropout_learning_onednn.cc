@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "layers/counter_random.h"
+#include "layers/elementwise_onednn.h"
 #include "layers/learning_onednn.h"
 
 namespace bellows {
@@ -31,10 +32,7 @@ void emit_learning_forward(const Dropout& layer, LearningEmitter& emitter) {
         for (std::uint64_t i = 0; i < count; ++i) values[i] = dropped(i) ? 0.0F : kept;
       },
       {factors});
-  const View src = emitter.src().flat(here);
-  emitter.add(
-      binary(Binary::kMultiply, src.desc, factors.desc, src.desc),
-      {{DNNL_ARG_SRC_0, src}, {DNNL_ARG_SRC_1, factors}, {DNNL_ARG_DST, emitter.dst().flat(here)}});
+  emit_product(emitter.src().flat(here), factors, emitter.dst().flat(here), emitter);
 }
 
 void emit_backward(const Dropout& /*layer*/, LearningEmitter& emitter) {
@@ -43,10 +41,7 @@ void emit_backward(const Dropout& /*layer*/, LearningEmitter& emitter) {
   for (int group = emitter.range().first; group <= emitter.range().last; ++group) {
     const View diff_dst = emitter.diff_dst().flat({group, group});
     const View factors = emitter.keep(kFactors, group, factors_desc(emitter, group));
-    emitter.add(binary(Binary::kMultiply, diff_dst.desc, factors.desc, diff_dst.desc),
-                {{DNNL_ARG_SRC_0, diff_dst},
-                 {DNNL_ARG_SRC_1, factors},
-                 {DNNL_ARG_DST, diff_src.flat({group, group})}});
+    emit_product(diff_dst, factors, diff_src.flat({group, group}), emitter);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "layers/forward_onednn.h"
 
-#include <cstring>
-#include <numeric>
+#include <algorithm>
 #include <utility>
 
 #include "layers/all_layers.h"
@@ -14,17 +13,10 @@ using Tag = dnnl::memory::format_tag;
 
 int rounded_up(int channels, int block) { return (channels + block - 1) / block * block; }
 
-Tag map_tag(bool plain, int block, bool with_depth) {
-  if (plain) return with_depth ? Tag::ncdhw : Tag::nchw;
-  if (block == 16) return with_depth ? Tag::nCdhw16c : Tag::nChw16c;
-  if (block == 8) return with_depth ? Tag::nCdhw8c : Tag::nChw8c;
-  return with_depth ? Tag::nCdhw4c : Tag::nChw4c;
-}
-
 }  // namespace
 
 ActivationLayout::ActivationLayout(const MapShape& shape, int batch, bool plain)
-    : shape_(shape), batch_(batch), plain_(plain), block_(plain ? 1 : channel_block()) {}
+    : shape_(shape), batch_(batch), block_(plain ? 1 : channel_block()) {}
 
 int ActivationLayout::padded_channels(GroupRange range) const {
   int channels = 0;
@@ -42,14 +34,18 @@ std::size_t ActivationLayout::bytes(GroupRange range) const {
 Desc ActivationLayout::map(GroupRange range) const {
   const int channels = padded_channels(range);
   if (batch_ == 1) {
-    return {{1, channels, shape_.height, shape_.width}, kF32, map_tag(plain_, block_, false)};
+    return {{1, channels, shape_.height, shape_.width}, kF32, map_tag(block_, false)};
   }
-  return {{1, channels, batch_, shape_.height, shape_.width}, kF32, map_tag(plain_, block_, true)};
+  return {{1, channels, batch_, shape_.height, shape_.width}, kF32, map_tag(block_, true)};
+}
+
+Desc ActivationLayout::rows(GroupRange range) const {
+  return {{1, padded_channels(range), 1, batch_}, kF32, map_tag(block_, false)};
 }
 
 Desc ActivationLayout::blocks(GroupRange range) const {
   const auto samples = dnnl::memory::dim{padded_channels(range) / block_} * batch_;
-  return {{samples, block_, shape_.height, shape_.width}, kF32, map_tag(plain_, block_, false)};
+  return {{samples, block_, shape_.height, shape_.width}, kF32, map_tag(block_, false)};
 }
 
 Desc ActivationLayout::flat(GroupRange range) const {
@@ -100,6 +96,9 @@ std::size_t TensorPlace::offset_of(int group) const {
 View TensorPlace::map(GroupRange range) const {
   return {layout.map(range), buffer, offset_of(range.first)};
 }
+View TensorPlace::rows(GroupRange range) const {
+  return {layout.rows(range), buffer, offset_of(range.first)};
+}
 View TensorPlace::blocks(GroupRange range) const {
   return {layout.blocks(range), buffer, offset_of(range.first)};
 }
@@ -130,8 +129,8 @@ Kernel flatten_kernel(const ActivationLayout& layout, int group, bool back) {
         for (std::size_t p = 0; p < pixels; ++p) {
           const std::size_t as_map = ((b * batch + n) * pixels + p) * block;
           const std::size_t as_features = ((b * pixels + p) * batch + n) * block;
-          std::memcpy(dst + (back ? as_map : as_features), src + (back ? as_features : as_map),
-                      block * sizeof(float));
+          std::copy_n(src + (back ? as_features : as_map), block,
+                      dst + (back ? as_map : as_features));
         }
       }
     }

@@ -3,8 +3,9 @@
 // Layout. A tensor is [channel block][N][H][W][channel within block]: oneDNN's nChw16c for N = 1,
 // nCdhw16c with the batch as depth for N > 1. Each group starts on a block of its own, padded with
 // channels that stay zero, so the groups 1..k are a contiguous prefix for every batch size, and a
-// group's slice is pointer arithmetic. The network's input is the exception where its channels are
-// few: plain [C][N][H][W], which oneDNN's first-layer convolutions want.
+// group's slice is pointer arithmetic. A machine without fast convolutions for blocks has blocks of
+// one channel, which is plain [C][N][H][W] without padding. The network's input is plain wherever
+// its channels are few: oneDNN's first-layer convolutions want that.
 #pragma once
 
 #include <functional>
@@ -21,10 +22,10 @@ namespace bellows {
 class ActivationLayout {
  public:
   ActivationLayout() = default;
-  /// `plain`: unblocked, for the input only.
+  /// `plain`: unblocked whatever the machine, for the input only.
   ActivationLayout(const MapShape& shape, int batch, bool plain);
 
-  [[nodiscard]] bool plain() const { return plain_; }
+  [[nodiscard]] bool plain() const { return block_ == 1; }
   [[nodiscard]] int block() const { return block_; }
   [[nodiscard]] int batch() const { return batch_; }
   [[nodiscard]] const MapShape& shape() const { return shape_; }
@@ -34,6 +35,8 @@ class ActivationLayout {
 
   /// As convolutions see it: [1, C, N, H, W] for N > 1, [1, C, H, W] for N = 1.
   [[nodiscard]] Desc map(GroupRange range) const;
+  /// As layers over features see it, whose maps are single pixels: [1, C, 1, N].
+  [[nodiscard]] Desc rows(GroupRange range) const;
   /// Every channel block as a sample of `block` channels: for channel-wise layers.
   [[nodiscard]] Desc blocks(GroupRange range) const;
   /// As one row of numbers: for element-wise layers.
@@ -51,7 +54,6 @@ class ActivationLayout {
  private:
   MapShape shape_;
   int batch_ = 1;
-  bool plain_ = false;
   int block_ = 1;
 };
 
@@ -65,6 +67,7 @@ struct TensorPlace {
   [[nodiscard]] bool exists() const { return buffer >= 0; }
   [[nodiscard]] std::size_t offset_of(int group) const;
   [[nodiscard]] View map(GroupRange range) const;
+  [[nodiscard]] View rows(GroupRange range) const;
   [[nodiscard]] View blocks(GroupRange range) const;
   [[nodiscard]] View flat(GroupRange range) const;
 };

@@ -1,6 +1,7 @@
 #include "layers/head.h"
 
 #include "layers/dense_learning_onednn.h"
+#include "layers/elementwise_onednn.h"
 
 namespace bellows {
 
@@ -15,10 +16,7 @@ void emit_backward(const Head& layer, LearningEmitter& emitter) {
     const TensorPlace& diff = emitter.diff_dst();
     for (int group = range.last - 1; group >= range.first; --group) {
       const View here = diff.flat({group, group});
-      emitter.add(binary(Binary::kAdd, here.desc, here.desc, here.desc),
-                  {{DNNL_ARG_SRC_0, here},
-                   {DNNL_ARG_SRC_1, diff.flat({group + 1, group + 1})},
-                   {DNNL_ARG_DST, here}});
+      emit_sum(here, diff.flat({group + 1, group + 1}), here, emitter);
     }
   }
   emit_dense_backward(

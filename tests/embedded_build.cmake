@@ -1,5 +1,6 @@
 # Builds the preset `embedded` in a scratch folder where the packages of training, command and tests
-# are neither found by CMake nor includable, installs it, and lets outside projects use it.
+# are neither found by CMake nor includable, runs its check, installs it, and lets outside projects
+# use it.
 #
 #   cmake -D SCRATCH=<folder> -P tests/embedded_build.cmake
 cmake_minimum_required(VERSION 3.25)
@@ -30,6 +31,7 @@ run(${CMAKE_COMMAND} --preset embedded -B "${SCRATCH}/build" ${hidden}
   "-DCMAKE_CXX_FLAGS=-I${barrier}" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0
   "-DCMAKE_INSTALL_PREFIX=${SCRATCH}/installed")
 run(${CMAKE_COMMAND} --build "${SCRATCH}/build")
+run(${CMAKE_CTEST_COMMAND} --test-dir "${SCRATCH}/build" --no-tests=error --output-on-failure)
 file(REMOVE_RECURSE "${SCRATCH}/installed")
 run(${CMAKE_COMMAND} --install "${SCRATCH}/build")
 

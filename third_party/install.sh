@@ -5,9 +5,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: third_party/install.sh [--check] [--minimal]
+Usage: third_party/install.sh [--check] [--minimal] [--aarch64]
   --check    install nothing; name what is missing and fail if anything is
   --minimal  only what an embedded build (the run-time engine alone) needs
+  --aarch64  only what cross building it for 64-bit Arm, and running that by QEMU, needs: the
+             tools are installed, the target's libraries are unpacked into build/aarch64-root
 TEXT
 }
 
@@ -23,12 +25,18 @@ full=(
   dpkg-dev file                                               # packages
 )
 
+cross_tools=(g++-aarch64-linux-gnu cmake ninja-build pkg-config qemu-user)
+cross_libraries=(libdnnl2 libdnnl-dev libsodium23 libsodium-dev nlohmann-json3-dev)
+cross_root=$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../build/aarch64-root")
+
 check_only=false
+for_aarch64=false
 packages=("${runtime[@]}" "${full[@]}")
 for argument in "$@"; do
   case "$argument" in
     --check) check_only=true ;;
     --minimal) packages=("${runtime[@]}") ;;
+    --aarch64) for_aarch64=true; packages=("${cross_tools[@]}") ;;
     --help | -h) usage; exit 0 ;;
     *) echo "install.sh: unknown option '$argument'" >&2; usage >&2; exit 2 ;;
   esac
@@ -47,13 +55,43 @@ for package in "${packages[@]}"; do
   [[ "$status" == installed* ]] || missing+=("$package")
 done
 
+# Debian's libraries for arm64 are only ever linked and emulated here, so they are unpacked beside
+# the builds: that needs no root, and the system does not have to learn a second architecture.
+unpack_cross_libraries() {
+  local apt_home="$cross_root.apt"
+  rm -rf "$apt_home" "$cross_root.new"
+  mkdir -p "$apt_home"/{state/lists/partial,cache/archives/partial,packages} "$cross_root.new"
+  local options=(
+    -o APT::Architecture=arm64 -o APT::Architectures::=arm64
+    -o Dir::State="$apt_home/state" -o Dir::Cache="$apt_home/cache"
+    -o APT::Sandbox::User="$(id -un)")
+  echo "Fetching ${cross_libraries[*]} for arm64"
+  apt-get -q "${options[@]}" update
+  (cd "$apt_home/packages" && apt-get -q "${options[@]}" download "${cross_libraries[@]}")
+  local package
+  for package in "$apt_home"/packages/*.deb; do
+    dpkg-deb --extract "$package" "$cross_root.new"
+  done
+  rm -rf "$cross_root" "$apt_home"
+  mv "$cross_root.new" "$cross_root"
+}
+
+libraries_missing=false
+if $for_aarch64 && [[ ! -d "$cross_root" ]]; then libraries_missing=true; fi
+
 if [[ ${#missing[@]} -eq 0 ]]; then
   echo "All ${#packages[@]} packages are installed."
+else
+  echo "Missing: ${missing[*]}"
+fi
+if $libraries_missing; then echo "Missing: the libraries for 64-bit Arm in $cross_root"; fi
+if $check_only; then
+  if [[ ${#missing[@]} -gt 0 ]] || $libraries_missing; then exit 1; fi
   exit 0
 fi
-echo "Missing: ${missing[*]}"
-if $check_only; then
-  exit 1
+if $libraries_missing; then unpack_cross_libraries; fi
+if [[ ${#missing[@]} -eq 0 ]]; then
+  exit 0
 fi
 
 as_root=()

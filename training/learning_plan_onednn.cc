@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/threads.h"
+#include "layers/elementwise_onednn.h"
 #include "layers/head.h"
 #include "training/loss.h"
 
@@ -206,10 +207,7 @@ class Learner final : public LearningEmitter {
       const View total = sum.flat(range());
       View left = parts.front().flat(range());
       for (std::size_t i = 1; i < parts.size(); ++i) {
-        add(binary(Binary::kAdd, total.desc, total.desc, total.desc),
-            {{DNNL_ARG_SRC_0, left},
-             {DNNL_ARG_SRC_1, parts[i].flat(range())},
-             {DNNL_ARG_DST, total}});
+        emit_sum(left, parts[i].flat(range()), total, *this);
         left = total;
       }
       parts.assign(1, sum);
