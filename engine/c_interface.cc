@@ -79,6 +79,14 @@ bellows::SessionOptions options_of(const bellows_session_options* given) {
           .memory = static_cast<bellows::MemoryMode>(options.memory_mode)};
 }
 
+bellows::ModelOptions options_of(const bellows_model_options* given) {
+  bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
+  if (given != nullptr) exchange(*given, options, given->struct_bytes, "bellows_model_options");
+  return {.groups = options.groups,
+          .winograd = options.winograd != 0,
+          .single_images = options.single_images != 0};
+}
+
 void tell(const bellows::MemoryUse& use, bellows_memory* memory) {
   const bellows_memory found = {sizeof(bellows_memory), use.weights, use.activations, use.scratch};
   bellows_memory& to = needed(memory, "memory");
@@ -127,10 +135,11 @@ const char* bellows_last_error() { return last_error.data(); }
 
 const char* bellows_version() { return bellows::version(); }
 
-bellows_status bellows_model_load(const char* path, int groups, bellows_model** model) {
+bellows_status bellows_model_load(const char* path, const bellows_model_options* options,
+                                  bellows_model** model) {
   return guarded([&] {
     bellows_model*& made = needed(model, "model");
-    made = new bellows_model{bellows::Model::load(&needed(path, "path"), groups)};
+    made = new bellows_model{bellows::Model::load(&needed(path, "path"), options_of(options))};
   });
 }
 

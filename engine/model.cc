@@ -8,8 +8,9 @@
 namespace bellows {
 namespace internal {
 
-ModelState::ModelState(Network description, ModelInfo about, const WeightSet& weights)
-    : network(std::move(description)), info(std::move(about)) {
+ModelState::ModelState(Network description, ModelInfo about, const WeightSet& weights,
+                       const ModelOptions& options)
+    : network(std::move(description)), info(std::move(about)), loaded(options) {
   // The plan of a single image on one thread decides the layout of the weights.
   first_plan_ = build(&weights, 1, 1);
   plans_[{1, 1}] = first_plan_;
@@ -17,12 +18,20 @@ ModelState::ModelState(Network description, ModelInfo about, const WeightSet& we
 
 std::shared_ptr<const Plan> ModelState::build(const WeightSet* weights, int batch, int threads) {
   const ThreadCount thread_count(threads);
-  return std::make_shared<const Plan>(build_plan(
-      network, weights, packed,
-      {.batch = batch, .groups = network.groups(), .allocated_groups = network.groups()}));
+  const Winograd wanted = loaded.single_images ? Winograd::kInstead : Winograd::kBeside;
+  return std::make_shared<const Plan>(
+      build_plan(network, weights, packed,
+                 {.batch = batch,
+                  .groups = network.groups(),
+                  .allocated_groups = network.groups(),
+                  .winograd = loaded.winograd ? wanted : Winograd::kNo}));
 }
 
 std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
+  if (loaded.single_images && batch > 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the model was loaded for single images; load it without single_images");
+  }
   const std::lock_guard lock(mutex_);
   std::erase_if(plans_, [](const auto& entry) { return entry.second.expired(); });
   std::shared_ptr<const Plan> plan = plans_[{batch, threads}].lock();
@@ -69,7 +78,8 @@ const std::shared_ptr<ModelState>& state_of(const Model& model) {
 
 }  // namespace internal
 
-Model Model::load(const std::string& path, int groups) {
+Model Model::load(const std::string& path, const ModelOptions& options) {
+  const int groups = options.groups;
   if (groups < 0) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the first " + std::to_string(groups) + " groups of '" + path +
@@ -77,8 +87,8 @@ Model Model::load(const std::string& path, int groups) {
   }
   return internal::with_every_failure_an_error(path, "load fewer groups", [&] {
     ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups));
-    return Model(std::make_shared<internal::ModelState>(std::move(file.network),
-                                                        std::move(file.info), file.weights));
+    return Model(std::make_shared<internal::ModelState>(
+        std::move(file.network), std::move(file.info), file.weights, options));
   });
 }
 

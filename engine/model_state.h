@@ -42,7 +42,9 @@ auto with_every_failure_an_error(const std::string& name, const char* remedy, co
 /// A network with its packed weights, and the plans made over it so far. Logically immutable: plans
 /// are a cache behind a lock. Thread safe.
 struct ModelState {
-  ModelState(Network description, ModelInfo about, const WeightSet& weights);
+  /// Of `options`, the number of groups plays no part: they are those of `description`.
+  ModelState(Network description, ModelInfo about, const WeightSet& weights,
+             const ModelOptions& options = {});
 
   /// The plan for a batch size and a number of threads, built unless somebody has it. That of one
   /// image on one thread is kept for as long as this lives, the others for as long as they are
@@ -54,6 +56,7 @@ struct ModelState {
 
   const Network network;
   const ModelInfo info;
+  const ModelOptions loaded;
   PackedWeights packed;
 
  private:

@@ -51,10 +51,16 @@ PackedWeights::Entry PackedWeights::allocate(const Desc& desc) {
 Desc PackedWeights::layout(int node, int group, const Dims& dims) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find({node, group, ParameterRole::kWeight});
-  if (found == entries_.end()) {
-    return {dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+  if (found != entries_.end()) {
+    if (const Entry* known = first_known(found->second)) return with_dims(known->desc, dims);
   }
-  return with_dims(found->second.front().desc, dims);
+  return {dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+}
+
+const PackedWeights::Entry* PackedWeights::first_known(const std::list<Entry>& entries) {
+  const auto known =
+      std::ranges::find_if(entries, [](const Entry& entry) { return !is_opaque(entry.desc); });
+  return known == entries.end() ? nullptr : &*known;
 }
 
 void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& desc,
@@ -63,12 +69,13 @@ void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& de
   std::list<Entry>& entries = entries_[{node, group, role}];
   const Dims dims = dims_of(desc);
   for (const Entry& entry : entries) {
-    if (with_dims(entry.desc, dims) == desc) return entry.memory.get();
+    const bool comparable = is_opaque(entry.desc) == is_opaque(desc);
+    if (comparable && with_dims(entry.desc, dims) == desc) return entry.memory.get();
   }
   Entry made = allocate(desc);
-  if (!entries.empty()) {
-    const Entry& first = entries.front();
-    copy(with_dims(first.desc, dims), first.memory.get(), desc, made.memory.get());
+  const Entry* known = is_opaque(desc) ? nullptr : first_known(entries);
+  if (known != nullptr) {
+    copy(with_dims(known->desc, dims), known->memory.get(), desc, made.memory.get());
   } else {
     const Desc plain(dims, dnnl::memory::data_type::f32, plain_tag(dims.size()));
     if (plain == desc) {

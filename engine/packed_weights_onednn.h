@@ -17,11 +17,12 @@ namespace bellows {
 class PackedWeights {
  public:
   /// The layout in which the weight of (node, group) lies already, with `dims`; format `any` when
-  /// there is none yet.
+  /// there is none yet. Layouts that only oneDNN knows do not count.
   [[nodiscard]] Desc layout(int node, int group, const Dims& dims) const;
 
-  /// The parameter in the layout `desc`: packed before, or a copy in another layout re-ordered, or
-  /// `fill` called on zeroed plain row-major memory of desc's dimensions and that re-ordered.
+  /// The parameter in the layout `desc`: packed before, or a copy in another layout re-ordered
+  /// (which layouts that only oneDNN knows cannot be, nor be made so), or `fill` called on zeroed
+  /// plain row-major memory of desc's dimensions and that re-ordered.
   void* get(int node, int group, ParameterRole role, const Desc& desc,
             const std::function<void(float*)>& fill);
 
@@ -40,6 +41,8 @@ class PackedWeights {
   using Key = std::tuple<int, int, ParameterRole>;
 
   static Entry allocate(const Desc& desc);
+  // Of those whose layout is not opaque; nullptr: there is none.
+  static const Entry* first_known(const std::list<Entry>& entries);
 
   mutable std::mutex mutex_;
   std::map<Key, std::list<Entry>> entries_;

@@ -48,7 +48,11 @@ class Planner final : public ForwardEmitter {
  public:
   Planner(const Network& network, const WeightSet* weights, PackedWeights& packed, Plan& plan,
           const PlanOptions& options)
-      : network_(network), weights_(weights), packed_(packed), plan_(plan) {
+      : network_(network),
+        weights_(weights),
+        packed_(packed),
+        plan_(plan),
+        winograd_(options.batch == 1 ? options.winograd : Winograd::kNo) {
     place_tensors(std::max(options.groups, options.allocated_groups), options.learning);
   }
 
@@ -84,6 +88,8 @@ class Planner final : public ForwardEmitter {
     }
     return fusion;
   }
+
+  [[nodiscard]] Winograd winograd() const override { return winograd_; }
 
   [[nodiscard]] const TensorPlace& features() override {
     const TensorPlace& map = src();
@@ -201,6 +207,7 @@ class Planner final : public ForwardEmitter {
   const WeightSet* weights_;
   PackedWeights& packed_;
   Plan& plan_;
+  Winograd winograd_;
   int allocated_groups_ = 0;
   std::vector<int> flattened_;  // by tensor: groups already re-ordered into features
   const FusedNode* fused_ = nullptr;

@@ -18,7 +18,8 @@ struct PlanOptions {
   int batch = 1;
   int groups = 0;            ///< programs to make: groups 1..groups
   int allocated_groups = 0;  ///< groups that the activations have room for; at least `groups`
-  bool learning = false;     ///< gradients will be computed over this plan's activations
+  Winograd winograd = Winograd::kNo;  ///< of a batch of one; others have no use for it
+  bool learning = false;              ///< gradients will be computed over this plan's activations
 };
 
 /// Immutable once built.

@@ -85,10 +85,13 @@ Desc bias_desc(bool has_bias, const Desc& dst) {
 
 auto convolution_forward_desc(dnnl::prop_kind kind, const Desc& src, const Desc& weights,
                               bool has_bias, const Desc& dst, const Window& window,
-                              const dnnl::primitive_attr& attr) {
-  return primitive_desc<dnnl::convolution_forward>(attr, kind, dnnl::algorithm::convolution_direct,
-                                                   src, weights, bias_desc(has_bias, dst), dst,
-                                                   window.strides, window.padding, window.padding);
+                              const dnnl::primitive_attr& attr,
+                              Algorithm algorithm = Algorithm::kDirect) {
+  const auto how = algorithm == Algorithm::kDirect ? dnnl::algorithm::convolution_direct
+                                                   : dnnl::algorithm::convolution_winograd;
+  return primitive_desc<dnnl::convolution_forward>(attr, kind, how, src, weights,
+                                                   bias_desc(has_bias, dst), dst, window.strides,
+                                                   window.padding, window.padding);
 }
 
 dnnl::algorithm pooling_algorithm(Pooling kind) {
@@ -169,6 +172,14 @@ Dims dims_of(const Desc& desc) {
 #endif
 }
 
+bool is_opaque(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_format_kind() == dnnl::memory::format_kind::opaque;
+#else
+  return desc.data.format_kind == dnnl_format_kind_wino;
+#endif
+}
+
 const dnnl::engine& cpu_engine() {
   static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
   return kEngine;
@@ -212,10 +223,11 @@ int post_op_addend() { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1
 
 std::optional<Primitive> convolution_forward(const Desc& src, const Desc& weights, bool has_bias,
                                              const Desc& dst, const Window& window,
-                                             const PostOps& post_ops) {
+                                             const PostOps& post_ops, Algorithm algorithm) {
   return unless_unimplemented("a convolution", [&] {
-    const auto desc = convolution_forward_desc(dnnl::prop_kind::forward_inference, src, weights,
-                                               has_bias, dst, window, attributes(post_ops));
+    const auto desc =
+        convolution_forward_desc(dnnl::prop_kind::forward_inference, src, weights, has_bias, dst,
+                                 window, attributes(post_ops), algorithm);
     Primitive made{dnnl::convolution_forward(desc),
                    {},
                    desc.src_desc(),

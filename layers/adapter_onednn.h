@@ -15,6 +15,10 @@ using Dims = dnnl::memory::dims;
 /// Dimensions of a tensor.
 Dims dims_of(const Desc& desc);
 
+/// Whether the layout is known to oneDNN alone, as that of Winograd's weights is: it can be made
+/// from plain values and not be turned back.
+bool is_opaque(const Desc& desc);
+
 /// The processor, as oneDNN sees it.
 const dnnl::engine& cpu_engine();
 
@@ -65,11 +69,16 @@ int post_op_addend();
 /// True where the convolution would do these value by value, by reference code of its own.
 bool slow_post_ops(const Primitive& convolution, const PostOps& post_ops);
 
+/// How a convolution is computed: as it is defined, or by Winograd's algorithm (Lavin and Gray
+/// 2016), with fewer multiplications and weights in a form of their own.
+enum class Algorithm { kDirect, kWinograd };
+
 // `weights` may be a descriptor of format `any`; `has_bias` adds a bias of the dst's channels.
 // These return nothing when oneDNN has no implementation for exactly this case.
 std::optional<Primitive> convolution_forward(const Desc& src, const Desc& weights, bool has_bias,
                                              const Desc& dst, const Window& window,
-                                             const PostOps& post_ops);
+                                             const PostOps& post_ops,
+                                             Algorithm algorithm = Algorithm::kDirect);
 std::optional<Primitive> convolution_backward_data(const Desc& diff_src, const Desc& weights,
                                                    const Desc& diff_dst, const Window& window);
 std::optional<Primitive> convolution_backward_weights(const Desc& src, const Desc& diff_weights,

@@ -10,6 +10,16 @@ namespace {
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 using Tag = dnnl::memory::format_tag;
 
+// Winograd's algorithm gains where the transforms of a tile, whose cost grows with the sum of
+// inputs and outputs, are small beside the products, whose number grows with their product. By
+// measurement (docs/decisions/0006-winograd.md): from 32 of each on.
+constexpr int kWinogradChannels = 32;
+
+bool suits_winograd(const DenseGeometry& geometry, int inputs, int outputs) {
+  return !geometry.features && geometry.kernel == Size2{3, 3} && geometry.stride == Size2{1, 1} &&
+         inputs >= kWinogradChannels && outputs >= kWinogradChannels;
+}
+
 // A batch of maps lies along depth; a batch of features along width.
 bool with_depth(const DenseGeometry& geometry, int batch) {
   return batch > 1 && !geometry.features;
@@ -81,7 +91,22 @@ void emit_dense_forward(const DenseGeometry& geometry, GroupRange reads, Forward
     }
     return primitive;
   };
-  const FusedConvolution made = fused_convolution(fusion, addend.desc, convolution);
+  FusedConvolution made = fused_convolution(fusion, addend.desc, convolution);
+  if (emitter.winograd() != Winograd::kNo &&
+      suits_winograd(geometry, piece.padded_columns, outputs)) {
+    const bool rectifier_only = fusion.addend == nullptr && fusion.activation != Activation::kRelu6;
+    const PostOps post_ops{.addend = {},
+                           .activation = rectifier_only ? fusion.activation : Activation::kNone};
+    const auto faster = convolution_forward(src_view.desc, Desc(dims, kF32, Tag::any), has_bias,
+                                            dst_view.desc, window, post_ops, Algorithm::kWinograd);
+    if (faster && is_opaque(faster->weights)) {
+      // Made here and now, while the plain values are at hand.
+      if (emitter.winograd() == Winograd::kBeside) {
+        static_cast<void>(emitter.weights(made.primitive.weights, piece));
+      }
+      made = {*faster, rectifier_only};
+    }
+  }
   std::vector<Argument> arguments{
       {DNNL_ARG_SRC, src_view},
       {DNNL_ARG_WEIGHTS, emitter.weights(made.primitive.weights, piece)},

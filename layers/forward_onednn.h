@@ -80,6 +80,10 @@ struct Fusion {
   Activation activation = Activation::kNone;
 };
 
+/// Whether weights are kept as Winograd's algorithm wants them, where a convolution gains by it:
+/// not at all, beside those of other convolutions, or instead of them.
+enum class Winograd { kNo, kBeside, kInstead };
+
 /// What a layer sees while it emits the forward pass of one of its groups. Implemented by the
 /// planner (weights folded and packed once) and by the learner (weights packed at each step).
 class ForwardEmitter {
@@ -95,6 +99,8 @@ class ForwardEmitter {
   [[nodiscard]] virtual const TensorPlace& shortcut() const = 0;
   [[nodiscard]] virtual const TensorPlace& dst() const = 0;
   [[nodiscard]] virtual Fusion fusion() const { return {}; }
+
+  [[nodiscard]] virtual Winograd winograd() const { return Winograd::kNo; }
 
   /// src as features, [C * H * W] channels of 1 x 1 maps. Where the batch makes that another order
   /// than the map's, emits (once) the steps that reorder group `group()`.

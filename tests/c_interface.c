@@ -43,7 +43,7 @@ static void loading(const char* path) {
   bellows_width narrow = BELLOWS_WIDTH_INIT;
   bellows_width wide = BELLOWS_WIDTH_INIT;
   const char* name = "unset";
-  CHECK(bellows_model_load(path, 0, &model) == BELLOWS_OK);
+  CHECK(bellows_model_load(path, NULL, &model) == BELLOWS_OK);
   CHECK(bellows_model_describe(model, &info) == BELLOWS_OK);
   CHECK(info.groups >= 2 && info.classes >= 2);
   CHECK(info.image_values ==
@@ -62,20 +62,25 @@ static void loading(const char* path) {
 
 static void loading_what_cannot_be_loaded(const char* path, const char* folder) {
   bellows_model* none = NULL;
+  bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
   char bad[4096];
   FILE* file = NULL;
-  REFUSED(bellows_model_load(NULL, 0, &none), BELLOWS_INVALID_ARGUMENT, "'path' is NULL");
-  REFUSED(bellows_model_load(path, 0, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
-  REFUSED(bellows_model_load("", 0, &none), BELLOWS_NOT_FOUND, "empty name");
-  REFUSED(bellows_model_load("nowhere.safetensors", 0, &none), BELLOWS_NOT_FOUND,
+  REFUSED(bellows_model_load(NULL, NULL, &none), BELLOWS_INVALID_ARGUMENT, "'path' is NULL");
+  REFUSED(bellows_model_load(path, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
+  REFUSED(bellows_model_load("", NULL, &none), BELLOWS_NOT_FOUND, "empty name");
+  REFUSED(bellows_model_load("nowhere.safetensors", NULL, &none), BELLOWS_NOT_FOUND,
           "nowhere.safetensors");
-  REFUSED(bellows_model_load(folder, 0, &none), BELLOWS_IO_ERROR, "not a regular file");
-  REFUSED(bellows_model_load(path, -1, &none), BELLOWS_INVALID_ARGUMENT, "first -1 groups");
-  REFUSED(bellows_model_load(path, 1000, &none), BELLOWS_INVALID_ARGUMENT, "first 1000");
+  REFUSED(bellows_model_load(folder, NULL, &none), BELLOWS_IO_ERROR, "not a regular file");
+  options.groups = -1;
+  REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "first -1 groups");
+  options.groups = 1000;
+  REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "first 1000");
+  options.struct_bytes = 0;
+  REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "'struct_bytes'");
   snprintf(bad, sizeof bad, "%s/bad.safetensors", folder);
   file = fopen(bad, "wb");
   CHECK(file != NULL && fputs("this is no model", file) >= 0 && fclose(file) == 0);
-  REFUSED(bellows_model_load(bad, 0, &none), BELLOWS_CORRUPT_DATA, "bad.safetensors");
+  REFUSED(bellows_model_load(bad, NULL, &none), BELLOWS_CORRUPT_DATA, "bad.safetensors");
   CHECK(none == NULL);
 }
 
@@ -286,6 +291,26 @@ static void batches_and_memory(void) {
   free(again);
 }
 
+static void a_model_for_single_images(const char* path) {
+  bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
+  bellows_session_options batch = BELLOWS_SESSION_OPTIONS_INIT;
+  bellows_model* single = NULL;
+  bellows_session* made = NULL;
+  options.groups = 1;
+  options.single_images = 1;
+  CHECK(bellows_model_load(path, &options, &single) == BELLOWS_OK);
+  CHECK(bellows_session_create(single, NULL, &made) == BELLOWS_OK);
+  CHECK(bellows_session_run(made, image, info.image_values, 1) == BELLOWS_OK);
+  REFUSED(bellows_session_run(made, image, info.image_values, 2), BELLOWS_INVALID_ARGUMENT,
+          "widths 1 to 1");
+  bellows_session_free(made);
+  made = NULL;
+  batch.max_batch = 2;
+  REFUSED(bellows_session_create(single, &batch, &made), BELLOWS_INVALID_ARGUMENT, "single images");
+  CHECK(made == NULL);
+  bellows_model_free(single);
+}
+
 static void refusals_before_a_result(void) {
   float values[1] = {0};
   int label = 0;
@@ -335,7 +360,7 @@ static void two_threads_in_one_session(void) {
 static void* fail_elsewhere(void* message) {
   bellows_model* none = NULL;
   CHECK(strcmp(bellows_last_error(), "") == 0);
-  (void)bellows_model_load("elsewhere.safetensors", 0, &none);
+  (void)bellows_model_load("elsewhere.safetensors", NULL, &none);
   snprintf(message, 256, "%s", bellows_last_error());
   return NULL;
 }
@@ -344,7 +369,8 @@ static void every_thread_has_its_own_message(void) {
   pthread_t thread;
   char message[256] = "";
   bellows_model* none = NULL;
-  REFUSED(bellows_model_load("here.safetensors", 0, &none), BELLOWS_NOT_FOUND, "here.safetensors");
+  REFUSED(bellows_model_load("here.safetensors", NULL, &none), BELLOWS_NOT_FOUND,
+          "here.safetensors");
   CHECK(pthread_create(&thread, NULL, fail_elsewhere, message) == 0);
   pthread_join(thread, NULL);
   CHECK(strstr(message, "elsewhere.safetensors") != NULL);
@@ -379,7 +405,7 @@ static void a_file_swapped_under_a_running_program(const char* path, const char*
   snprintf(deployed, sizeof deployed, "%s/deployed.safetensors", folder);
   snprintf(next, sizeof next, "%s/next.safetensors", folder);
   CHECK(copy_file(path, deployed) && copy_file(other, next));
-  CHECK(bellows_model_load(deployed, 0, &running_model) == BELLOWS_OK);
+  CHECK(bellows_model_load(deployed, NULL, &running_model) == BELLOWS_OK);
   CHECK(bellows_session_create(running_model, NULL, &running_session) == BELLOWS_OK);
   CHECK(bellows_session_run(running_session, image, info.image_values, 2) == BELLOWS_OK);
   CHECK(bellows_session_logits(running_session, 0, before, classes) == BELLOWS_OK);
@@ -388,14 +414,15 @@ static void a_file_swapped_under_a_running_program(const char* path, const char*
   CHECK(bellows_session_run(running_session, image, info.image_values, 2) == BELLOWS_OK);
   CHECK(bellows_session_logits(running_session, 0, after, classes) == BELLOWS_OK);
   CHECK(memcmp(before, after, classes * sizeof *before) == 0);
-  CHECK(bellows_model_load(deployed, 0, &new_model) == BELLOWS_OK);
+  CHECK(bellows_model_load(deployed, NULL, &new_model) == BELLOWS_OK);
   CHECK(bellows_model_width(running_model, 1, &old_width) == BELLOWS_OK);
   CHECK(bellows_model_width(new_model, 1, &new_width) == BELLOWS_OK);
   CHECK(old_width.parameters != new_width.parameters);
 
   CHECK(remove(deployed) == 0);
   CHECK(bellows_session_run(running_session, image, info.image_values, 2) == BELLOWS_OK);
-  REFUSED(bellows_model_load(deployed, 0, &new_model), BELLOWS_NOT_FOUND, "deployed.safetensors");
+  REFUSED(bellows_model_load(deployed, NULL, &new_model), BELLOWS_NOT_FOUND,
+          "deployed.safetensors");
   bellows_session_free(running_session);
   bellows_model_free(running_model);
   bellows_model_free(new_model);
@@ -414,13 +441,13 @@ static void growing_a_deployed_model(const char* wide, const char* other, const 
   CHECK(bellows_trim_model(wide, 1, narrow) == BELLOWS_OK);
   CHECK(bellows_write_growth(wide, narrow, growth) == BELLOWS_OK);
   CHECK(bellows_apply_growth(growth, narrow, NULL) == BELLOWS_OK);
-  CHECK(bellows_model_load(narrow, 0, &grown) == BELLOWS_OK);
+  CHECK(bellows_model_load(narrow, NULL, &grown) == BELLOWS_OK);
   CHECK(bellows_model_describe(grown, &facts) == BELLOWS_OK && facts.groups == info.groups);
   bellows_model_free(grown);
   REFUSED(bellows_apply_growth(growth, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "narrow");
   REFUSED(bellows_apply_growth(growth, other, NULL), BELLOWS_INVALID_ARGUMENT, "growth");
   REFUSED(bellows_apply_growth(wide, narrow, NULL), BELLOWS_CORRUPT_DATA, wide);
-  REFUSED(bellows_model_load(growth, 0, &grown), BELLOWS_CORRUPT_DATA, "growth");
+  REFUSED(bellows_model_load(growth, NULL, &grown), BELLOWS_CORRUPT_DATA, "growth");
   REFUSED(bellows_trim_model(wide, 0, narrow), BELLOWS_INVALID_ARGUMENT, "groups");
   REFUSED(bellows_apply_growth(NULL, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "'growth' is NULL");
   REFUSED(bellows_apply_growth(growth, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
@@ -461,6 +488,7 @@ int main(int argc, char** argv) {
   wrong_numbers();
   older_callers();
   batches_and_memory();
+  a_model_for_single_images(argv[1]);
   refusals_before_a_result();
   two_threads_in_one_session();
   every_thread_has_its_own_message();

@@ -81,7 +81,7 @@ class EveryLayer : public ::testing::TestWithParam<Case> {
     const std::filesystem::path path =
         ::testing::TempDir() + "/every_layer_" + case_name({GetParam(), 0}) + ".safetensors";
     save_model(path, network(), random_weights(network(), network().groups()), {});
-    return Model::load(path.string(), groups);
+    return Model::load(path.string(), {.groups = groups});
   }
 };
 

@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   int label = 0;
   float confidence = 0;
 
-  if (bellows_model_load(path, 0, &model) != BELLOWS_OK) return give_up("load");
+  if (bellows_model_load(path, NULL, &model) != BELLOWS_OK) return give_up("load");
   if (bellows_model_describe(model, &info) != BELLOWS_OK) return give_up("describe");
   if (bellows_session_create(model, NULL, &session) != BELLOWS_OK) return give_up("create");
   if (bellows_session_warm_up(session, 10) != BELLOWS_OK) return give_up("warm up");

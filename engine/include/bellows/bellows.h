@@ -46,6 +46,16 @@ struct Width {
   std::optional<double> test_accuracy = {};
 };
 
+struct ModelOptions {
+  int groups = 0;  ///< the first so many, reading only their bytes; 0: all
+  /// Whether sessions of one image may run 3 x 3 convolutions by Winograd's algorithm where oneDNN
+  /// has it and it gains. Faster, but its weights are kept beside the others and are 16/9 as large,
+  /// it takes more scratch, and logits differ in the last digits from those of other sessions.
+  bool winograd = true;
+  /// Whether all sessions will have a max_batch of 1: weights are then kept for these alone.
+  bool single_images = false;
+};
+
 /// What a session keeps of an image's activations.
 enum class MemoryMode {
   kRefinable = 0,  ///< all: `refine` can go on from them
@@ -73,10 +83,10 @@ struct MemoryUse {
 /// these stay.
 class BELLOWS_API Model {
  public:
-  /// Loads and checks a model file; `groups` = 0 loads all, k only the first k (reading only their
-  /// bytes). Throws Error: kNotFound, kCorruptData, kInvalidArgument (more groups than the file
-  /// has), kUnsupported (oneDNN cannot run it here, or not enough memory), kIoError.
-  static Model load(const std::string& path, int groups = 0);
+  /// Loads and checks a model file. Throws Error: kNotFound, kCorruptData, kInvalidArgument (more
+  /// groups than the file has), kUnsupported (oneDNN cannot run it here, or not enough memory),
+  /// kIoError.
+  static Model load(const std::string& path, const ModelOptions& options = {});
 
   /// Widths it runs at: 1..groups().
   [[nodiscard]] int groups() const;
@@ -121,7 +131,8 @@ struct Prediction {
 /// while another thread is inside one of them; what is read meanwhile is undefined.
 class BELLOWS_API Session {
  public:
-  /// Allocates everything. Throws Error: kInvalidArgument (options out of range), kUnsupported (not
+  /// Allocates everything. Throws Error: kInvalidArgument (options out of range, a batch of a model
+  /// that was loaded for single images), kUnsupported (not
   /// enough memory, or oneDNN cannot run the model at this batch size).
   explicit Session(const Model& model, SessionOptions options = {});
   ~Session();

@@ -5,7 +5,7 @@
  *   bellows_session* session = NULL;
  *   int label;
  *   float confidence;
- *   if (bellows_model_load("lenet.safetensors", 0, &model) != BELLOWS_OK ||
+ *   if (bellows_model_load("lenet.safetensors", NULL, &model) != BELLOWS_OK ||
  *       bellows_session_create(model, NULL, &session) != BELLOWS_OK ||
  *       bellows_session_run(session, image, values, 1) != BELLOWS_OK ||
  *       bellows_session_best(session, 0, &label, &confidence) != BELLOWS_OK) {
@@ -113,9 +113,20 @@ typedef struct bellows_session_options {
 #define BELLOWS_SESSION_OPTIONS_INIT \
   { sizeof(bellows_session_options), 1, 1, BELLOWS_REFINABLE }
 
-/* Loads and checks a model file; `groups` 0 loads all, k the first k (reading only their bytes).
- * *model is made on success only. A file that is replaced or removed afterwards does no harm. */
-BELLOWS_API bellows_status bellows_model_load(const char* path, int groups, bellows_model** model);
+typedef struct bellows_model_options {
+  size_t struct_bytes;
+  int groups;        /* the first so many, reading only their bytes; 0: all */
+  int winograd;      /* 0: weights in one form only, for less memory; else see ModelOptions */
+  int single_images; /* not 0: all sessions will have a max_batch of 1, for less memory */
+} bellows_model_options;
+#define BELLOWS_MODEL_OPTIONS_INIT \
+  { sizeof(bellows_model_options), 0, 1, 0 }
+
+/* Loads and checks a model file. `options` NULL: the defaults. *model is made on success only. A
+ * file that is replaced or removed afterwards does no harm. */
+BELLOWS_API bellows_status bellows_model_load(const char* path,
+                                              const bellows_model_options* options,
+                                              bellows_model** model);
 /* Sessions made from it stay valid: what they share is freed with the last of them. NULL does
  * nothing. */
 BELLOWS_API void bellows_model_free(bellows_model* model);
