@@ -753,8 +753,8 @@ TEST_F(Command, ExportWritesTheWidthAskedForAsOnnxAndSaysWhatItTakes) {
     EXPECT_THAT(result.out, HasSubstr(part));
   }
   const ModelFile file = load_model(model);
-  EXPECT_EQ(text_of(path("narrow.onnx")), onnx_model(file.network, file.weights, file.info,
-                                                     {.width = 1, .normalise = true}));
+  EXPECT_EQ(text_of(path("narrow.onnx")),
+            onnx_model(file.network, file.weights, file.info, {.width = 1, .normalise = true}));
   // Widest and normalised outside unless asked otherwise; what was there is replaced.
   EXPECT_THAT(bellows("export " + model + " --form split --out " + path("narrow.onnx")).out,
               HasSubstr("normalised already"));
@@ -803,8 +803,9 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
        {"train " + run + " --json --out " + path("run"),
         "evaluate " + model + " --confusion --check --json", "infer " + model + " --json " + image,
         "inspect " + model + " --layers --json",
-        "export " + model + " --normalise --json --out " + path("model.onnx"), "inspect " + run + " --layers --json",
-        "data list --json " + path(""), "data verify --json " + path("pngs"),
+        "export " + model + " --normalise --json --out " + path("model.onnx"),
+        "inspect " + run + " --layers --json", "data list --json " + path(""),
+        "data verify --json " + path("pngs"),
         "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
     const Result result = bellows(line);
     EXPECT_NE(result.out, "") << line << ": " << result.err;
