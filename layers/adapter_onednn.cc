@@ -339,6 +339,8 @@ Primitive batch_norm_backward(const Desc& src, double epsilon, bool with_relu) {
   });
 }
 
+bool batch_norm_backward_takes_shift() { return DNNL_VERSION_MAJOR < 3; }
+
 Primitive activation_forward(Activation kind, const Desc& src) {
   return or_refuse("an activation", [&] {
     const auto desc = activation_forward_desc(kind, dnnl::prop_kind::forward_inference, src);

@@ -96,6 +96,8 @@ Primitive pooling_backward(Pooling kind, const Desc& diff_src, const Desc& diff_
 /// rectifies the result in the same pass; its learning form has a workspace.
 Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon, bool with_relu);
 Primitive batch_norm_backward(const Desc& src, double epsilon, bool with_relu);
+/// Whether the gradient has the shift among its arguments: generation 2 asks for it, 3 refuses it.
+bool batch_norm_backward_takes_shift();
 
 Primitive activation_forward(Activation kind, const Desc& src);
 Primitive activation_backward(Activation kind, const Desc& src);

@@ -77,11 +77,13 @@ void emit_backward(const BatchNorm& layer, LearningEmitter& emitter) {
         {DNNL_ARG_MEAN, emitter.keep(kMean, group, channel_vector(padded))},
         {DNNL_ARG_VARIANCE, emitter.keep(kVariance, group, channel_vector(padded))},
         {DNNL_ARG_SCALE, emitter.packed(group, ParameterRole::kScale)},
-        {DNNL_ARG_SHIFT, emitter.packed(group, ParameterRole::kShift)},
         {DNNL_ARG_DIFF_DST, emitter.diff_dst().map(here)},
         {DNNL_ARG_DIFF_SRC, place.map(here)},
         {DNNL_ARG_DIFF_SCALE, diff_scale},
         {DNNL_ARG_DIFF_SHIFT, diff_shift}};
+    if (batch_norm_backward_takes_shift()) {
+      arguments.push_back({DNNL_ARG_SHIFT, emitter.packed(group, ParameterRole::kShift)});
+    }
     if (with_relu) {
       arguments.push_back(
           {DNNL_ARG_WORKSPACE, emitter.keep(kRectified, group, primitive.workspace)});

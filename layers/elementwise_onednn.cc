@@ -43,6 +43,18 @@ Kernel single_kernel(std::size_t count, Operation operation) {
   };
 }
 
+void emit_binary(Binary kind, const View& left, const View& right, const View& dst, Kernel kernel,
+                 ForwardEmitter& emitter) {
+  const Primitive primitive = binary(kind, left.desc, right.desc, dst.desc);
+  if (is_reference(primitive)) {
+    emitter.add_kernel(std::move(kernel), {left, right, dst});
+  } else {
+    emitter.add(primitive, {{DNNL_ARG_SRC_0, left}, {DNNL_ARG_SRC_1, right}, {DNNL_ARG_DST, dst}});
+  }
+}
+
+}  // namespace
+
 // Kernels for each kind apart, so that no choice is left in their loops.
 Kernel activation_kernel(Activation kind, std::size_t count) {
   if (kind == Activation::kRelu) {
@@ -67,7 +79,7 @@ Kernel sum_kernel(Activation kind, std::size_t count) {
   return pairwise_kernel(count, [](float left, float right) { return left + right; });
 }
 
-// Arguments src, diff_dst, diff_src. The slope at the corners is 0, as in oneDNN.
+// The slope at the corners is 0, as in oneDNN.
 Kernel slope_kernel(Activation kind, std::size_t count) {
   if (kind == Activation::kRelu) {
     return pairwise_kernel(count, [](float src, float diff) { return src > 0.0F ? diff : 0.0F; });
@@ -76,17 +88,9 @@ Kernel slope_kernel(Activation kind, std::size_t count) {
       count, [](float src, float diff) { return src > 0.0F && src < 6.0F ? diff : 0.0F; });
 }
 
-void emit_binary(Binary kind, const View& left, const View& right, const View& dst, Kernel kernel,
-                 ForwardEmitter& emitter) {
-  const Primitive primitive = binary(kind, left.desc, right.desc, dst.desc);
-  if (is_reference(primitive)) {
-    emitter.add_kernel(std::move(kernel), {left, right, dst});
-  } else {
-    emitter.add(primitive, {{DNNL_ARG_SRC_0, left}, {DNNL_ARG_SRC_1, right}, {DNNL_ARG_DST, dst}});
-  }
+Kernel product_kernel(std::size_t count) {
+  return pairwise_kernel(count, [](float left, float right) { return left * right; });
 }
-
-}  // namespace
 
 void emit_sum(const View& left, const View& right, const View& dst, ForwardEmitter& emitter) {
   emit_binary(Binary::kAdd, left, right, dst, sum_kernel(Activation::kNone, values_in(dst)),
@@ -94,8 +98,7 @@ void emit_sum(const View& left, const View& right, const View& dst, ForwardEmitt
 }
 
 void emit_product(const View& left, const View& right, const View& dst, ForwardEmitter& emitter) {
-  const auto times = [](float a, float b) { return a * b; };
-  emit_binary(Binary::kMultiply, left, right, dst, pairwise_kernel(values_in(dst), times), emitter);
+  emit_binary(Binary::kMultiply, left, right, dst, product_kernel(values_in(dst)), emitter);
 }
 
 void emit_activation(Activation kind, const View& src, const View& dst, ForwardEmitter& emitter) {

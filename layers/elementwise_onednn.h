@@ -2,6 +2,7 @@
 // this machine, else by kernels of our own; and inside a convolution wherever it can take them in.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 
@@ -15,6 +16,16 @@ void emit_product(const View& left, const View& right, const View& dst, ForwardE
 void emit_activation(Activation kind, const View& src, const View& dst, ForwardEmitter& emitter);
 void emit_activation_backward(Activation kind, const View& src, const View& diff_dst,
                               const View& diff_src, ForwardEmitter& emitter);
+
+// The kernels, over `count` values; what is written may be one of the others.
+/// dst = rectified(left + right); arguments left, right, dst.
+Kernel sum_kernel(Activation activation, std::size_t count);
+/// dst = left * right; arguments left, right, dst.
+Kernel product_kernel(std::size_t count);
+/// dst = rectified(src), kRelu or kRelu6; arguments src, dst.
+Kernel activation_kernel(Activation kind, std::size_t count);
+/// diff_src = diff_dst where the rectifier rises, else 0; arguments src, diff_dst, diff_src.
+Kernel slope_kernel(Activation kind, std::size_t count);
 
 /// A convolution, and whether it does what the planner has merged into its layer.
 struct FusedConvolution {
