@@ -551,6 +551,105 @@ TEST_F(SessionTest, AppliesTheNormalisationOfTheModel) {
   for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(given[i], expected[i], 1e-4);
 }
 
+// 3 x 3 convolutions of enough channels for Winograd's algorithm in groups 2 and 3: with a
+// rectifier, with a sum and one, with neither.
+Network winograd_network(const char* connectivity) {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  const std::vector<int> channels{16, 32, 48};
+  return Network::read(network(
+      {3, 10, 11}, 5, 3, connectivity, "per_width",
+      {conv("conv1", channels, 3, 1), layer("relu", "relu1"), conv("conv2", channels, 3, 1, false),
+       layer("batch_norm", "norm2"), layer("relu", "relu2"),
+       layer("residual", "block3",
+             {{"body", array({conv("conv3", channels, 3, 1), layer("relu", "relu3"),
+                              conv("conv4", channels, 3, 1)})}}),
+       layer("relu", "relu4"), conv("conv5", channels, 3, 0),
+       layer("max_pool", "pool5", {{"kernel", integer(2)}})}));
+}
+
+Model model_of(Network network, const ModelOptions& options) {
+  const WeightSet weights = random_weights(network, network.groups(), 3);
+  return internal::make_model(
+      std::make_shared<internal::ModelState>(std::move(network), ModelInfo{}, weights, options));
+}
+
+int winograd_steps(const Model& model) {
+  int count = 0;
+  for (const Program& program : internal::state_of(model)->plan(1, 1)->programs) {
+    for (const Step& step : program) {
+      if (step.primitive.implementation.find("wino") != std::string::npos) ++count;
+    }
+  }
+  return count;
+}
+
+TEST_F(SessionTest, WinogradsAlgorithmChangesTheLastDigitsOnly) {
+  for (const char* connectivity : {"triangular", "grouped"}) {
+    SCOPED_TRACE(connectivity);
+    const Model direct = model_of(winograd_network(connectivity), {.winograd = false});
+    const Model beside = model_of(winograd_network(connectivity), ModelOptions{});
+    const Model instead = model_of(winograd_network(connectivity), {.single_images = true});
+    EXPECT_EQ(winograd_steps(direct), 0);
+    EXPECT_EQ(winograd_steps(beside), winograd_steps(instead));
+    if (channel_block() == 16) EXPECT_EQ(winograd_steps(beside), 8) << "four of groups 2 and 3";
+    const std::vector<float> image = random_images(winograd_network(connectivity), 1, 9);
+    Session by_direct(direct);
+    Session by_beside(beside, {.threads = 2});
+    Session by_instead(instead);
+    Session one_shot(instead, {.memory = MemoryMode::kOneShot});
+    by_direct.run(image, 3);
+    by_beside.run(image, 3);
+    by_instead.run(image, 1);
+    while (by_instead.width() < 3) by_instead.refine();
+    one_shot.run(image, 3);
+    EXPECT_TRUE(std::ranges::equal(by_instead.logits(), one_shot.logits()));
+    for (int width = 1; width <= 3; ++width) {
+      for (std::size_t label = 0; label < 5; ++label) {
+        const double expected = by_direct.logits(width)[label];
+        const double tolerance = 1e-4 * (1 + std::abs(expected));
+        EXPECT_NEAR(by_beside.logits(width)[label], expected, tolerance);
+        EXPECT_NEAR(by_instead.logits(width)[label], expected, tolerance);
+      }
+    }
+  }
+}
+
+TEST_F(SessionTest, WinogradsAlgorithmRefinesToTheBitsOfARunAtOnce) {
+  const Model model = model_of(winograd_network("triangular"), ModelOptions{});
+  const std::vector<float> image = random_images(winograd_network("triangular"), 1, 10);
+  Session refined(model);
+  Session at_once(model);
+  refined.run(image, 1);
+  for (int width = 2; width <= 3; ++width) {
+    refined.refine();
+    at_once.run(image, width);
+    EXPECT_TRUE(std::ranges::equal(refined.logits(), at_once.logits()));
+  }
+}
+
+TEST_F(SessionTest, BatchesOfAModelWithWinogradsWeightsHaveTheBitsOfOneWithout) {
+  const Model direct = model_of(winograd_network("triangular"), {.winograd = false});
+  const Model both = model_of(winograd_network("triangular"), ModelOptions{});
+  const std::vector<float> images = random_images(winograd_network("triangular"), 2, 11);
+  Session without(direct, {.max_batch = 2});
+  Session with(both, {.max_batch = 2});
+  without.run(images, 3);
+  with.run(images, 3);
+  EXPECT_TRUE(std::ranges::equal(with.logits(), without.logits()));
+}
+
+TEST_F(SessionTest, AModelForSingleImagesTakesLessMemoryAndNoBatches) {
+  const Model direct = model_of(winograd_network("triangular"), {.winograd = false});
+  const Model both = model_of(winograd_network("triangular"), ModelOptions{});
+  const Model single = model_of(winograd_network("triangular"), {.single_images = true});
+  EXPECT_LE(single.packed_bytes(), both.packed_bytes());
+  EXPECT_LE(direct.packed_bytes(), single.packed_bytes());
+  EXPECT_LE(static_cast<double>(single.packed_bytes()),
+            16.0 / 9.0 * static_cast<double>(direct.packed_bytes()));
+  EXPECT_THAT(refusal([&] { Session(single, {.max_batch = 2}); }), HasSubstr("single images"));
+  EXPECT_THAT(refusal([&] { (void)single.memory({.max_batch = 2}); }), HasSubstr("single images"));
+}
+
 bool depthwise(const Node& node) {
   return node.layer->kind() == LayerKind::kConv &&
          static_cast<const Conv&>(*node.layer).depthwise();
@@ -592,7 +691,9 @@ std::int64_t padded_values(const Network& network) {
 TEST_F(SessionTest, AllWidthsOfShippedRunsHoldLittleMoreThanTheWidestAlone) {
   for (const auto& file : shipped_runs()) {
     const Network network = read_run_config(file).network;
-    EXPECT_LE(static_cast<double>(model_of(read_run_config(file).network).packed_bytes()),
+    const Model model =
+        model_of(read_run_config(file).network.first_groups(network.groups()), {.winograd = false});
+    EXPECT_LE(static_cast<double>(model.packed_bytes()),
               1.05 * 4 * static_cast<double>(padded_values(network)))
         << file;
   }
@@ -609,7 +710,7 @@ TEST_F(SessionTest, AllWidthsTogetherHoldLittleMoreThanTheWidestAlone) {
                  linear("linear3", {64, 64, 64, 64})}));
   };
   const auto most = 1.05 * 4 * static_cast<double>(padded_values(big()));
-  const Model model = model_of(big());
+  const Model model = model_of(big(), {.winograd = false});
   EXPECT_LE(static_cast<double>(model.packed_bytes()), most);
   EXPECT_GE(model.packed_bytes(), static_cast<std::size_t>(model.width(4).parameters) * 4 * 9 / 10);
   // Other batch sizes and numbers of threads share what is there.
