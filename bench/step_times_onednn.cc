@@ -2,6 +2,7 @@
 // misses its aim.
 //
 //   bellows_step_times infer <configs/...toml> [batch] [threads]
+//   bellows_step_times direct <configs/...toml> [batch] [threads]     the same without Winograd
 //   bellows_step_times dense <configs/...toml> [width]
 //   bellows_step_times learn <configs/...toml> [batch] [threads]      plain network, one group
 //   bellows_step_times learn <configs/...toml> <batch> <threads> <group>   that group's training
@@ -61,12 +62,12 @@ void print(const std::function<std::vector<Row>()>& measure) {
   }
 }
 
-void infer(const Network& network, int batch, int threads) {
+void infer(const Network& network, int batch, int threads, Winograd winograd) {
   const ThreadCount thread_count(threads);
   const WeightSet weights = initial_weights(network);
   PackedWeights packed;
-  const Plan plan =
-      build_plan(network, &weights, packed, {.batch = batch, .groups = network.groups()});
+  const Plan plan = build_plan(network, &weights, packed,
+                               {.batch = batch, .groups = network.groups(), .winograd = winograd});
   const BufferMemory memory(plan.table);
   std::vector<BoundProgram> programs;
   for (const Program& program : plan.programs) programs.emplace_back(program, memory);
@@ -130,14 +131,16 @@ int run(const std::vector<std::string>& arguments) {
     return arguments.size() > index ? std::max(1, std::stoi(arguments[index])) : fallback;
   };
   if (arguments.size() < 2) {
-    std::fprintf(stderr,
-                 "usage: bellows_step_times infer|dense|learn <configuration> [batch or width] "
-                 "[threads] [group]\n");
+    std::fprintf(
+        stderr,
+        "usage: bellows_step_times infer|direct|dense|learn <configuration> [batch or width] "
+        "[threads] [group]\n");
     return 2;
   }
   const RunConfig config = read_run_config(std::filesystem::path(arguments[1]));
-  if (arguments[0] == "infer") {
-    infer(config.network, number(2, 1), number(3, 1));
+  if (arguments[0] == "infer" || arguments[0] == "direct") {
+    infer(config.network, number(2, 1), number(3, 1),
+          arguments[0] == "infer" ? Winograd::kInstead : Winograd::kNo);
   } else if (arguments[0] == "dense") {
     dense(config.network, std::min(number(2, 4), config.network.groups()));
   } else if (arguments[0] == "learn") {
@@ -148,7 +151,7 @@ int run(const std::vector<std::string>& arguments) {
       learn(as_one_group(config.network), 1, number(2, 128), number(3, 2));
     }
   } else {
-    std::fprintf(stderr, "'%s' is not one of infer, dense, learn\n", arguments[0].c_str());
+    std::fprintf(stderr, "'%s' is not one of infer, direct, dense, learn\n", arguments[0].c_str());
     return 2;
   }
   return 0;

@@ -10,14 +10,16 @@ namespace {
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 using Tag = dnnl::memory::format_tag;
 
-// Winograd's algorithm gains where the transforms of a tile, whose cost grows with the sum of
-// inputs and outputs, are small beside the products, whose number grows with their product. By
-// measurement (docs/decisions/0006-winograd.md): from 32 of each on.
-constexpr int kWinogradChannels = 32;
+// Winograd's algorithm gains where the transforms of tiles, whose cost grows with the sum of inputs
+// and outputs, are small beside the products that it saves; and where what it adds in memory,
+// weights of 16/9 of the size and the transformed tiles, does not push more out of the caches than
+// it gains (docs/decisions/0006-winograd.md has the measurements).
+constexpr int kWinogradInputs = 32;
+constexpr int kWinogradOutputs = 64;
 
 bool suits_winograd(const DenseGeometry& geometry, int inputs, int outputs) {
   return !geometry.features && geometry.kernel == Size2{3, 3} && geometry.stride == Size2{1, 1} &&
-         inputs >= kWinogradChannels && outputs >= kWinogradChannels;
+         inputs >= kWinogradInputs && outputs >= kWinogradOutputs;
 }
 
 // A batch of maps lies along depth; a batch of features along width.

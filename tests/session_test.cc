@@ -555,7 +555,7 @@ TEST_F(SessionTest, AppliesTheNormalisationOfTheModel) {
 // rectifier, with a sum and one, with neither.
 Network winograd_network(const char* connectivity) {
   using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
-  const std::vector<int> channels{16, 32, 48};
+  const std::vector<int> channels{32, 64, 80};
   return Network::read(network(
       {3, 10, 11}, 5, 3, connectivity, "per_width",
       {conv("conv1", channels, 3, 1), layer("relu", "relu1"), conv("conv2", channels, 3, 1, false),
