@@ -79,13 +79,13 @@ Kernel sum_kernel(Activation kind, std::size_t count) {
   return pairwise_kernel(count, [](float left, float right) { return left + right; });
 }
 
-// The slope at the corners is 0, as in oneDNN.
+// The slope at 0 is 0 and that at 6 is 1, as in oneDNN.
 Kernel slope_kernel(Activation kind, std::size_t count) {
   if (kind == Activation::kRelu) {
     return pairwise_kernel(count, [](float src, float diff) { return src > 0.0F ? diff : 0.0F; });
   }
   return pairwise_kernel(
-      count, [](float src, float diff) { return src > 0.0F && src < 6.0F ? diff : 0.0F; });
+      count, [](float src, float diff) { return src > 0.0F && src <= 6.0F ? diff : 0.0F; });
 }
 
 Kernel product_kernel(std::size_t count) {

@@ -82,10 +82,7 @@ TEST_P(RectifierKernel, GivesTheGradientsOfOneDnn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, RectifierKernel,
-                         ::testing::Values(Activation::kRelu, Activation::kRelu6),
-                         [](const auto& info) {
-                           return info.param == Activation::kRelu ? "Relu" : "Relu6";
-                         });
+                         ::testing::Values(Activation::kRelu, Activation::kRelu6));
 
 // A convolution as oneDNN would name it.
 Primitive named(const char* implementation) {
