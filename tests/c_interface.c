@@ -446,8 +446,8 @@ static void growing_a_deployed_model(const char* wide, const char* other, const 
   bellows_model_free(grown);
   REFUSED(bellows_apply_growth(growth, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "narrow");
   REFUSED(bellows_apply_growth(growth, other, NULL), BELLOWS_INVALID_ARGUMENT, "growth");
-  REFUSED(bellows_apply_growth(wide, narrow, NULL), BELLOWS_CORRUPT_DATA, wide);
-  REFUSED(bellows_model_load(growth, NULL, &grown), BELLOWS_CORRUPT_DATA, "growth");
+  REFUSED(bellows_apply_growth(wide, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "not a growth file");
+  REFUSED(bellows_model_load(growth, NULL, &grown), BELLOWS_INVALID_ARGUMENT, "not a model");
   REFUSED(bellows_trim_model(wide, 0, narrow), BELLOWS_INVALID_ARGUMENT, "groups");
   REFUSED(bellows_apply_growth(NULL, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "'growth' is NULL");
   REFUSED(bellows_apply_growth(growth, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
