@@ -1,5 +1,6 @@
 # Runs a part of the benchmarks and looks for every counter that docs/benchmarks.md explains.
-# Usage: cmake -D BENCH=<bellows_bench> -D STEP_TIMES=<bellows_step_times> -P benchmarks_run.cmake
+# Usage: cmake -D BENCH=<bellows_bench> -D STEP_TIMES=<bellows_step_times> -D PEERS=<bellows_peers>
+#   -P benchmarks_run.cmake
 cmake_minimum_required(VERSION 3.25)
 set(root ${CMAKE_CURRENT_LIST_DIR}/..)
 
@@ -33,7 +34,7 @@ foreach(name IN LISTS counters)
 endforeach()
 
 set(network ${root}/configs/digits/lenet.toml)
-foreach(arguments IN ITEMS "infer;${network}" "dense;${network};1" "learn;${network};8;1"
+foreach(arguments IN ITEMS "infer;${network}" "direct;${network}" "dense;${network};1" "learn;${network};8;1"
                            "learn;${network};8;1;4")
   execute_process(COMMAND ${STEP_TIMES} ${arguments} OUTPUT_VARIABLE printed
     COMMAND_ERROR_IS_FATAL ANY)
@@ -41,3 +42,19 @@ foreach(arguments IN ITEMS "infer;${network}" "dense;${network};1" "learn;${netw
     message(SEND_ERROR "step times of '${arguments}' lack a convolution's: ${printed}")
   endif()
 endforeach()
+
+# Beside ONNX Runtime, where it is.
+execute_process(COMMAND ${PEERS} --network digits/lenet --batch 1 --threads 1 --rounds 1
+  OUTPUT_VARIABLE printed ERROR_VARIABLE problem RESULT_VARIABLE result)
+if(problem MATCHES "install_onnxruntime")
+  message(NOTICE "bellows_peers is skipped: ${problem}")
+elseif(NOT result EQUAL 0)
+  message(SEND_ERROR "bellows_peers failed: ${problem}")
+else()
+  # Each table has a row of this network: times at four widths, changes, memory, first answers.
+  string(REGEX MATCHALL "\n\\| digits/lenet [^\n]*[1-9]" rows "${printed}")
+  list(LENGTH rows count)
+  if(NOT count EQUAL 8)
+    message(SEND_ERROR "bellows_peers should print 8 rows, it printed: ${printed}")
+  endif()
+endif()
