@@ -6,6 +6,7 @@
 #include <bellows/bellows.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -17,6 +18,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -58,16 +60,20 @@ std::string dense_exported(const Network& network, int width) {
   return onnx_model(dense, bench::initial_weights(dense), {}, {});
 }
 
+// How often what takes milliseconds is measured.
+constexpr int kStarts = 15;
+
 double median_of(std::vector<double> values) { return bench::median(values); }
 
 // Runs every contender in turn, `rounds` times `turns`; returns for each the least of its medians
 // of a round, in seconds: whatever else the machine did made it longer.
 std::vector<double> side_by_side(const std::vector<std::function<void()>>& contenders, int rounds,
                                  int threads) {
-  // Threads that wait spin for milliseconds: with several, the contender before must have gone to
-  // sleep before time is taken.
-  const double settle = threads > 1 ? 8e-3 : 4e-3;
-  const double measure = threads > 1 ? 8e-3 : 4e-3;
+  // Threads that wait keep their cores busy for some milliseconds, and the next contender needs
+  // them: let them go to sleep first.
+  const double pause = threads > 1 ? 40e-3 : 0;
+  const double settle = 4e-3;
+  const double measure = 4e-3;
   constexpr double kRoundSeconds = 4;
   std::vector<int> runs;
   double turn_seconds = 0;
@@ -75,7 +81,7 @@ std::vector<double> side_by_side(const std::vector<std::function<void()>>& conte
     contender();
     const double once = std::min(bench::seconds_of(contender, 1), bench::seconds_of(contender, 1));
     runs.push_back(std::clamp(static_cast<int>(measure / once), 1, 10000));
-    turn_seconds += std::max(settle, once) + std::max(measure, once);
+    turn_seconds += pause + std::max(settle, once) + std::max(measure, once);
   }
   const int turns = std::clamp(static_cast<int>(kRoundSeconds / turn_seconds), 5, 25);
   std::vector<double> best(contenders.size(), std::numeric_limits<double>::infinity());
@@ -83,6 +89,7 @@ std::vector<double> side_by_side(const std::vector<std::function<void()>>& conte
     std::vector<std::vector<double>> seconds(contenders.size());
     for (int turn = 0; turn < turns; ++turn) {
       for (std::size_t i = 0; i < contenders.size(); ++i) {
+        std::this_thread::sleep_for(std::chrono::duration<double>(pause));
         for (double settled = 0; settled < settle;) {
           settled += bench::seconds_of(contenders[i], 1);
         }
@@ -270,8 +277,6 @@ void hold_all(Engine engine, const std::filesystem::path& folder, const std::str
   std::printf("%zu\n", resident_bytes() - before);
 }
 
-constexpr int kStarts = 15;
-
 void print_processes(const std::string& program, const std::vector<std::string>& names) {
   const auto folder = std::filesystem::temp_directory_path() / "bellows_peers";
   std::filesystem::create_directories(folder);
@@ -329,49 +334,70 @@ void print_processes(const std::string& program, const std::vector<std::string>&
   std::filesystem::remove_all(folder);
 }
 
-// What a change of width costs: runs that alternate between two widths, by runs that do not.
-void print_changes(const OnnxRuntime& runtime, const std::vector<std::string>& names, int rounds) {
+// What a change of width costs: the time of a run after one at the other width, less that of one
+// after its like, mean over both widths. All four kinds take turns, and medians are compared, so
+// that neither drift nor single disturbances count.
+double change_us(const std::function<void(int)>& run_at) {
+  constexpr int kCycles = 2000;
+  std::vector<double> seconds[2][2];  // [width - 1][same as before]
+  for (int cycle = 0; cycle < kCycles; ++cycle) {
+    for (const int width : {1, 2}) {
+      for (const int same : {0, 1}) {
+        seconds[width - 1][same].push_back(bench::seconds_of([&] { run_at(width); }, 1));
+      }
+    }
+  }
+  double change = 0;
+  for (auto& of_width : seconds) change += median_of(of_width[0]) - median_of(of_width[1]);
+  return 1e6 * change / 2;
+}
+
+// What reaching the widest width step by step costs more than running it at once, by refinement.
+double refine_us(Session& session, const std::vector<float>& image, int widest) {
+  constexpr int kCycles = 1000;
+  std::vector<double> refined;
+  std::vector<double> at_once;
+  for (int cycle = 0; cycle < kCycles; ++cycle) {
+    refined.push_back(bench::seconds_of(
+        [&] {
+          session.run(image, 1);
+          while (session.width() < widest) session.refine();
+        },
+        1));
+    at_once.push_back(bench::seconds_of([&] { session.run(image, widest); }, 1));
+  }
+  return 1e6 * (median_of(refined) - median_of(at_once)) / (widest - 1);
+}
+
+void print_changes(const OnnxRuntime& runtime, const std::vector<std::string>& names) {
   std::printf(
-      "\nMicroseconds that a change of width adds to a run: alternating between widths 1 and 2, "
-      "less\n"
-      "running each by itself, by two changes (below the scatter it may be negative). Refining: "
-      "from\n"
-      "width 1 to the widest, less running it at once, by each refinement. For ONNX Runtime: two\n"
-      "sessions held at once, and making the session of width 2 anew.\n\n");
+      "\nMicroseconds that a change between widths 1 and 2 adds to a run (scatter may make it\n"
+      "negative), and that each refinement up to the widest adds to a run of the widest. For ONNX\n"
+      "Runtime: two sessions held at once, and making the session of width 2 anew.\n\n");
   std::printf(
-      "| network | Bellows, run | Bellows, refine | exported, both held | exported, made "
-      "anew |\n|---|---|---|---|---|\n");
+      "| network | Bellows, run | Bellows, refine | exported, both held | exported, made anew |\n"
+      "|---|---|---|---|---|\n");
   const bench::OneCore one_core;
   for (const std::string& name : names) {
     const Network network = bench::shipped_network(name);
     const Model model = bench::random_model(network);
     Session session(model);
-    const int widest = model.groups();
     const std::vector<float> image = bench::random_images(network, 1);
-    const std::string second = exported(network, 2);
-    OnnxSession narrow(runtime, bytes_of(exported(network, 1)));
-    OnnxSession wide(runtime, bytes_of(second));
-    const std::vector<double> s =
-        side_by_side({[&] {
-                        session.run(image, 1);
-                        session.run(image, 2);
-                      },
-                      [&] { session.run(image, 1); }, [&] { session.run(image, 2); },
-                      [&] {
-                        session.run(image, 1);
-                        while (session.width() < widest) session.refine();
-                      },
-                      [&] { session.run(image, widest); },
-                      [&] {
-                        narrow.run(image, 1);
-                        wide.run(image, 1);
-                      },
-                      [&] { narrow.run(image, 1); }, [&] { wide.run(image, 1); },
-                      [&] { OnnxSession(runtime, bytes_of(second)); }},
-                     rounds, 1);
-    std::printf("| %s | %.2f | %.2f | %.2f | %.0f |\n", name.c_str(),
-                1e6 * (s[0] - s[1] - s[2]) / 2, 1e6 * (s[3] - s[4]) / (widest - 1),
-                1e6 * (s[5] - s[6] - s[7]) / 2, 1e6 * s[8]);
+    const std::string wide = exported(network, 2);
+    std::vector<OnnxSession> sessions;
+    sessions.emplace_back(runtime, bytes_of(exported(network, 1)));
+    sessions.emplace_back(runtime, bytes_of(wide));
+    const auto onnx_run = [&](int width) {
+      sessions[static_cast<std::size_t>(width - 1)].run(image, 1);
+    };
+    std::vector<double> anew;
+    for (int i = 0; i < kStarts; ++i) {
+      anew.push_back(bench::seconds_of([&] { OnnxSession(runtime, bytes_of(wide)); }, 1));
+    }
+    const double ours = change_us([&](int width) { session.run(image, width); });
+    std::printf("| %s | %.2f | %.2f | %.2f | %.0f |\n", name.c_str(), ours,
+                refine_us(session, image, model.groups()), change_us(onnx_run),
+                1e6 * median_of(anew));
     std::fflush(stdout);
   }
 }
@@ -436,7 +462,7 @@ int run(int argc, char** argv) {
   print_times(cases);
   std::fflush(stdout);
   if (parsed.count("times-only") == 0) {
-    print_changes(runtime, names, rounds);
+    print_changes(runtime, names);
     print_processes("/proc/self/exe", names);
   }
   return 0;
