@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <optional>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace bellows {
@@ -18,6 +18,7 @@ using ::testing::ElementsAre;
 std::vector<float> result_of(const Kernel& kernel, std::vector<std::vector<float>> arguments) {
   std::vector<float> result(arguments.front().size(), -77.0F);
   std::vector<void*> addresses;
+  addresses.reserve(arguments.size() + 1);
   for (std::vector<float>& values : arguments) addresses.push_back(values.data());
   addresses.push_back(result.data());
   kernel(addresses.data());
@@ -51,15 +52,15 @@ class RectifierKernel : public ::testing::TestWithParam<Activation> {
   const Desc row_{{9}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
 
   [[nodiscard]] std::vector<float> by_onednn(const Primitive& made,
-                                             std::vector<std::pair<int, std::vector<float>>> given,
+                                             const std::map<int, std::vector<float>>& given,
                                              int dst) const {
     std::vector<float> result(src_.size());
     std::vector<float> scratch(made.scratchpad.get_size() / sizeof(float) + 1);
     std::unordered_map<int, dnnl::memory> arguments{
         {dst, dnnl::memory(row_, cpu_engine(), result.data())},
         {DNNL_ARG_SCRATCHPAD, dnnl::memory(made.scratchpad, cpu_engine(), scratch.data())}};
-    for (auto& [index, values] : given) {
-      arguments.emplace(index, dnnl::memory(row_, cpu_engine(), values.data()));
+    for (const auto& [index, values] : given) {  // only read, but oneDNN has one type for both
+      arguments.emplace(index, dnnl::memory(row_, cpu_engine(), const_cast<float*>(values.data())));
     }
     dnnl::stream stream(cpu_engine());
     made.primitive.execute(stream, arguments);
@@ -92,8 +93,8 @@ Primitive named(const char* implementation) {
 }
 
 // Makes `with` where post-ops are asked for, else `without`.
-auto maker(std::optional<Primitive> with, std::optional<Primitive> without) {
-  return [=](const PostOps& post_ops) {
+auto maker(const std::optional<Primitive>& with, const std::optional<Primitive>& without) {
+  return [with, without](const PostOps& post_ops) {
     return post_ops.addend || post_ops.activation != Activation::kNone ? with : without;
   };
 }
