@@ -115,7 +115,7 @@ void AtomicFile::copy_permissions(const std::filesystem::path& other) {
   if (::fchown(descriptor_, facts.st_uid, facts.st_gid) != 0) {
     static_cast<void>(::fchown(descriptor_, static_cast<uid_t>(-1), facts.st_gid) == 0);
   }
-  if (::fchmod(descriptor_, facts.st_mode & 07777U) != 0) fail("cannot take over permissions");
+  if (::fchmod(descriptor_, facts.st_mode & 0777U) != 0) fail("cannot take over permissions");
 }
 
 void AtomicFile::commit() {

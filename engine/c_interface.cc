@@ -1,6 +1,7 @@
 // The C interface: handles around the C++ objects, and the place where exceptions end.
 #include <bellows/bellows.h>
 #include <bellows/bellows_c.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
@@ -22,8 +23,9 @@ struct bellows_session {
 
 namespace {
 
-// A fixed place, so that telling of a failure cannot fail. Longer messages are cut.
-thread_local std::array<char, 1024> last_error{};
+// A fixed place, so that telling of a failure cannot fail. Room for two of the longest paths; what
+// is longer still is cut.
+thread_local std::array<char, 10240> last_error{};
 
 bellows_status failed(bellows_status status, const char* message) noexcept {
   const std::size_t length = std::min(std::strlen(message), last_error.size() - 1);
@@ -32,8 +34,22 @@ bellows_status failed(bellows_status status, const char* message) noexcept {
   return status;
 }
 
+// A thread that is cancelled unwinds by an exception that nobody may stop, and we stop all of them:
+// calls are no cancellation points.
+class NoCancellation {
+ public:
+  NoCancellation() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NoCancellation() { pthread_setcancelstate(before_, nullptr); }
+  NoCancellation(const NoCancellation&) = delete;
+  NoCancellation& operator=(const NoCancellation&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 template <class Call>
 bellows_status guarded(const Call& call) noexcept {
+  const NoCancellation no_cancellation;
   try {
     call();
     return BELLOWS_OK;
@@ -56,11 +72,12 @@ T& needed(T* pointer, const char* name) {
   return *pointer;
 }
 
-// Copies as much of a structure as its other side knows of, its size excepted.
+// Copies as much of a structure as its other side knows of, its size excepted. There has been one
+// version of each so far; when one gets members, the size that it had before is accepted too.
 template <class Struct>
 void exchange(const Struct& from, Struct& to, std::size_t known_bytes, const char* name) {
   constexpr std::size_t kSizeBytes = sizeof(std::size_t);
-  if (known_bytes <= kSizeBytes || known_bytes > sizeof(Struct)) {
+  if (known_bytes != sizeof(Struct)) {
     throw Error(ErrorCode::kInvalidArgument,
                 std::string("'struct_bytes' of ") + name + " is " + std::to_string(known_bytes) +
                     ", this library knows " + std::to_string(sizeof(Struct)) +

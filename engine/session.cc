@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
+#include <new>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "engine/bound_plan_onednn.h"
@@ -93,6 +98,9 @@ struct SessionState {
         read_logits(++width);
         now = note(width, now);
       }
+    } catch (const std::bad_alloc&) {
+      width = before;
+      throw Error(no_memory);
     } catch (...) {
       width = before;
       throw;
@@ -107,7 +115,11 @@ struct SessionState {
       return;
     }
     const ThreadCount threads(options.threads);
-    bound.run_node_by_node(wanted);
+    try {
+      bound.run_node_by_node(wanted);
+    } catch (const std::bad_alloc&) {
+      throw Error(no_memory);
+    }
     for (int group = 1; group <= wanted; ++group) read_logits(group);
     width = wanted;
     note(wanted, start);
@@ -115,11 +127,13 @@ struct SessionState {
   }
 
   void compute_probabilities() {
+    const Clock::time_point start = Clock::now();
     const auto classes = static_cast<std::size_t>(model->network.classes());
     const std::vector<float>& last = logits[static_cast<std::size_t>(width - 1)];
     for (std::size_t i = 0; i < static_cast<std::size_t>(batch); ++i) {
       softmax(last.data() + i * classes, classes, probabilities.data() + i * classes);
     }
+    closing_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
 
   void read_logits(int group) {
@@ -142,9 +156,12 @@ struct SessionState {
   std::vector<std::vector<float>> logits;  // [width - 1], [max_batch, classes]
   std::vector<float> probabilities;
   GroupTimes times;
+  double closing_seconds = 0;  // that the last run's probabilities took
   int width = 0;
   int batch = 0;
   std::atomic_flag in_use;
+  // Made beforehand: when it is needed there is no memory for a message.
+  const Error no_memory{ErrorCode::kUnsupported, "not enough memory for oneDNN to run"};
 };
 
 void check(const SessionOptions& options) {
@@ -156,6 +173,16 @@ void check(const SessionOptions& options) {
     throw Error(ErrorCode::kInvalidArgument,
                 "threads is " + std::to_string(options.threads) + ", it must be from 1 to 1024");
   }
+  // The OpenMP runtime ends the program when it cannot make its threads, so try beforehand.
+  std::vector<std::thread> threads;
+  try {
+    for (int i = 1; i < options.threads; ++i) threads.emplace_back([] {});
+  } catch (const std::system_error& error) {
+    for (std::thread& thread : threads) thread.join();
+    throw Error(ErrorCode::kUnsupported, "the system makes no " + std::to_string(options.threads) +
+                                             " threads: " + error.what());
+  }
+  for (std::thread& thread : threads) thread.join();
   if (options.memory != MemoryMode::kRefinable && options.memory != MemoryMode::kOneShot) {
     throw Error(ErrorCode::kInvalidArgument,
                 "memory mode " + std::to_string(static_cast<int>(options.memory)) +
@@ -185,6 +212,17 @@ int count_images(const internal::SessionState& state, std::span<const float> ima
                     " images of " + std::to_string(elements) + " values (" +
                     network.input().text() + "), it was given " + std::to_string(images.size()) +
                     " values");
+  }
+  // Rectifiers turn what is not a number into 0 on some processors: the answer would look sound.
+  std::uint32_t not_finite = 0;
+  for (const float value : images) {
+    constexpr std::uint32_t kExponent = 0x7f800000;
+    not_finite |=
+        static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent);
+  }
+  if (not_finite != 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "an image has values that are infinite or no numbers; they should be in 0..1");
   }
   return static_cast<int>(count);
 }
@@ -232,15 +270,17 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
   const Clock::time_point start = Clock::now();
   // As floating point, since a deadline may be as far away as the clock's numbers reach.
   using Microseconds = std::chrono::duration<double, std::micro>;
-  const auto left_us = [deadline](Clock::time_point now) {
+  const auto left_us = [&](Clock::time_point now) {
     return (Microseconds(deadline.time_since_epoch()) - Microseconds(now.time_since_epoch()))
-        .count();
+               .count() -
+           1e6 * state.closing_seconds;
   };
   if (left_us(start) <= 0) {
     throw Error(ErrorCode::kDeadline,
                 "the deadline passed " + microseconds(-left_us(start)) + " ago");
   }
   if (expected_us(1) > left_us(start)) {
+    state.times.passed_over(1);
     throw Error(ErrorCode::kDeadline, "width 1 is expected to take " +
                                           microseconds(expected_us(1)) + ", the deadline is in " +
                                           microseconds(left_us(start)));
@@ -252,10 +292,13 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
     };
     int width = 1;
     while (width < state.groups() && fits(width + 1)) ++width;
+    if (width < state.groups()) state.times.passed_over(width + 1);
     state.run_loaded(width, start);
   } else {
     state.continue_while(start, [&](int group, Clock::time_point now) {
-      return group == 1 || 1e6 * state.times.expected(group) <= left_us(now);
+      if (group == 1 || 1e6 * state.times.expected(group) <= left_us(now)) return true;
+      state.times.passed_over(group);
+      return false;
     });
   }
   return state.width;

@@ -31,4 +31,10 @@ if(TARGET bellows_command)
   set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME bellows)
   set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION science)
 endif()
+foreach(component IN LISTS CPACK_COMPONENTS_ALL)
+  string(TOUPPER ${component} upper)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${CPACK_DEBIAN_${upper}_PACKAGE_NAME}
+    COMPONENT ${component})
+endforeach()
 include(CPack)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int failures = 0;
 
@@ -70,6 +71,7 @@ static void loading_what_cannot_be_loaded(const char* path, const char* folder) 
   REFUSED(bellows_model_load("", NULL, &none), BELLOWS_NOT_FOUND, "empty name");
   REFUSED(bellows_model_load("nowhere.safetensors", NULL, &none), BELLOWS_NOT_FOUND,
           "nowhere.safetensors");
+  REFUSED(bellows_model_load("no\nsuch\tfile", NULL, &none), BELLOWS_NOT_FOUND, "no?such?file");
   REFUSED(bellows_model_load(folder, NULL, &none), BELLOWS_IO_ERROR, "not a regular file");
   options.groups = -1;
   REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "first -1 groups");
@@ -239,19 +241,64 @@ static void wrong_numbers(void) {
   free(values);
 }
 
-/* Structures of a program built when they had fewer members. */
-static void older_callers(void) {
+/* Sizes of structures that no version had. */
+static void wrong_structures(void) {
   bellows_width width = BELLOWS_WIDTH_INIT;
   bellows_session_options options = BELLOWS_SESSION_OPTIONS_INIT;
   bellows_session* made = NULL;
-  width.struct_bytes = offsetof(bellows_width, validation_accuracy);
-  width.validation_accuracy = 77;
-  CHECK(bellows_model_width(model, 1, &width) == BELLOWS_OK);
-  CHECK(width.number == 1 && width.macs > 0 && width.validation_accuracy == 77);
-  options.struct_bytes = offsetof(bellows_session_options, memory_mode);
-  options.memory_mode = 5;
-  CHECK(bellows_session_create(model, &options, &made) == BELLOWS_OK);
-  bellows_session_free(made);
+  for (size_t bytes = 0; bytes < 3 * sizeof width; ++bytes) {
+    if (bytes == sizeof width) continue;
+    width.struct_bytes = bytes;
+    width.macs = 77;
+    REFUSED(bellows_model_width(model, 1, &width), BELLOWS_INVALID_ARGUMENT, "'struct_bytes'");
+    CHECK(width.macs == 77);
+  }
+  for (size_t bytes = 0; bytes < 3 * sizeof options; ++bytes) {
+    if (bytes == sizeof options) continue;
+    options.struct_bytes = bytes;
+    REFUSED(bellows_session_create(model, &options, &made), BELLOWS_INVALID_ARGUMENT,
+            "'struct_bytes'");
+  }
+  CHECK(made == NULL);
+}
+
+/* Rubbish for an image. */
+static void images_that_are_no_numbers(void) {
+  const float rubbish[3] = {NAN, INFINITY, -INFINITY};
+  int width = 0;
+  CHECK(bellows_session_run(session, image, info.image_values, 2) == BELLOWS_OK);
+  for (int i = 0; i < 3; ++i) {
+    const float kept = image[info.image_values - 1];
+    image[info.image_values - 1] = rubbish[i];
+    REFUSED(bellows_session_run(session, image, info.image_values, 1), BELLOWS_INVALID_ARGUMENT,
+            "no numbers");
+    REFUSED(bellows_session_run_until(session, image, info.image_values, INT64_MAX, &width),
+            BELLOWS_INVALID_ARGUMENT, "no numbers");
+    image[info.image_values - 1] = kept;
+  }
+  CHECK(bellows_session_result(session, &width, NULL) == BELLOWS_OK && width == 2);
+}
+
+static void* load_for_ever(void* path) {
+  for (;;) {
+    bellows_model* again = NULL;
+    CHECK(bellows_model_load(path, NULL, &again) == BELLOWS_OK);
+    bellows_model_free(again);
+    pthread_testcancel();
+  }
+  return NULL;
+}
+
+static void cancelled_threads(char* path) {
+  for (int i = 0; i < 20; ++i) {
+    const struct timespec pause = {0, 100000L * i};
+    pthread_t thread;
+    void* result = NULL;
+    CHECK(pthread_create(&thread, NULL, load_for_ever, path) == 0);
+    nanosleep(&pause, NULL);
+    CHECK(pthread_cancel(thread) == 0);
+    CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+  }
 }
 
 static void batches_and_memory(void) {
@@ -486,7 +533,9 @@ int main(int argc, char** argv) {
   running_by_a_deadline();
   null_handles();
   wrong_numbers();
-  older_callers();
+  wrong_structures();
+  images_that_are_no_numbers();
+  cancelled_threads(argv[1]);
   batches_and_memory();
   a_model_for_single_images(argv[1]);
   refusals_before_a_result();

@@ -35,5 +35,4 @@ run(${CMAKE_CTEST_COMMAND} --test-dir "${SCRATCH}/build" --no-tests=error --outp
 file(REMOVE_RECURSE "${SCRATCH}/installed")
 run(${CMAKE_COMMAND} --install "${SCRATCH}/build")
 
-outside_projects("${SCRATCH}/installed" "${SCRATCH}/outside"
-  "${source}/tests/golden/tiny.safetensors")
+outside_projects("${SCRATCH}/installed" "${source}/tests/golden/tiny.safetensors")

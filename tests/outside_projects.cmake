@@ -2,10 +2,11 @@
 # what was installed: the examples through CMake over the shared and the static library, and through
 # pkg-config. Included by embedded_build.cmake and packages.cmake.
 
-# outside_projects(<prefix> <folder to work in> <golden model>)
-function(outside_projects prefix folder model)
+# outside_projects(<prefix> <golden model>)
+function(outside_projects prefix model)
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH source)
-  file(REMOVE_RECURSE "${folder}")
+  execute_process(COMMAND mktemp -d
+    OUTPUT_VARIABLE folder OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   file(COPY "${source}/examples/embed" "${source}/examples/embed_c" DESTINATION "${folder}")
   file(COPY "${model}" DESTINATION "${folder}")
   cmake_path(GET model FILENAME name)
@@ -40,6 +41,11 @@ function(outside_projects prefix folder model)
     if(bellows_FOUND)
       message(FATAL_ERROR "the static library was found without C++")
     endif()
+    find_package(bellows QUIET OPTIONAL_COMPONENTS static)
+    if(NOT bellows_FOUND OR bellows_static_FOUND)
+      message(FATAL_ERROR "a part that is optional was not")
+    endif()
+    find_package(bellows QUIET COMPONENTS static)
     if(NOT bellows_NOT_FOUND_MESSAGE MATCHES "LANGUAGES CXX")
       message(FATAL_ERROR "the reason is missing: ${bellows_NOT_FOUND_MESSAGE}")
     endif()
@@ -50,14 +56,23 @@ function(outside_projects prefix folder model)
   file(GLOB_RECURSE pc "${prefix}/*/bellows.pc")
   cmake_path(GET pc PARENT_PATH pc_folder)
   set(pkg_config ${CMAKE_COMMAND} -E env "PKG_CONFIG_PATH=${pc_folder}" pkg-config)
-  execute_process(COMMAND ${pkg_config} --cflags --libs bellows
-    OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND ${pkg_config} --variable=libdir bellows
     OUTPUT_VARIABLE libraries OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-  separate_arguments(flags UNIX_COMMAND "${flags}")
-  outside_run("${folder}" cc -std=c99 -Wall -Wextra -Wpedantic -Werror embed_c/main.c -o by_pkg_config
-    ${flags} "-Wl,-rpath,${libraries}")
-  outside_run("${folder}" "${folder}/by_pkg_config" "${model}")
+  foreach(module IN ITEMS bellows bellows-static)
+    execute_process(COMMAND ${pkg_config} --cflags --libs ${module}
+      OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    separate_arguments(flags UNIX_COMMAND "${flags}")
+    outside_run("${folder}" cc -std=c99 -Wall -Wextra -Wpedantic -Werror embed_c/main.c -o ${module}
+      ${flags} "-Wl,-rpath,${libraries}")
+    outside_run("${folder}" "${folder}/${module}" "${model}")
+    execute_process(COMMAND readelf --dynamic "${folder}/${module}"
+      OUTPUT_VARIABLE needed COMMAND_ERROR_IS_FATAL ANY)
+    if(needed MATCHES "libbellows" AND module STREQUAL "bellows-static"
+        OR NOT needed MATCHES "libbellows" AND module STREQUAL "bellows")
+      message(FATAL_ERROR "${module} links the wrong library: ${needed}")
+    endif()
+  endforeach()
+  file(REMOVE_RECURSE "${folder}")
 endfunction()
 
 function(outside_run folder)

@@ -40,5 +40,4 @@ endforeach()
 execute_process(COMMAND "${SCRATCH}/root/usr/bin/bellows" inspect
   "${SCRATCH}/root/usr/share/bellows/configs/mnist/lenet.toml"
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-outside_projects("${SCRATCH}/root/usr" "${SCRATCH}/outside"
-  "${source}/tests/golden/tiny.safetensors")
+outside_projects("${SCRATCH}/root/usr" "${source}/tests/golden/tiny.safetensors")

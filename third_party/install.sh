@@ -29,6 +29,11 @@ cross_tools=(g++-aarch64-linux-gnu cmake ninja-build pkg-config qemu-user)
 cross_libraries=(libdnnl2 libdnnl-dev libsodium23 libsodium-dev nlohmann-json3-dev)
 cross_root=$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../build/aarch64-root")
 
+# Node.js may come from elsewhere and bring its own.
+if ! command -v npm >/dev/null; then
+  full+=(npm)                                                 # ONNX Runtime, to compare with
+fi
+
 check_only=false
 for_aarch64=false
 packages=("${runtime[@]}" "${full[@]}")

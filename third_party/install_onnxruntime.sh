@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the library of ONNX Runtime, which tests compare logits with and benchmarks compare times
 # with, into third_party/onnxruntime/. Nothing that is shipped uses it. Safe to run any number of
-# times: what is there is left alone.
+# times: the right version is left alone.
 #
 # It comes from the package onnxruntime-node of npm, version and checksum as in package-lock.json;
 # no code of the package is run. npm comes with Node.js (Debian: apt-get install npm).
@@ -9,7 +9,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/onnxruntime"
 
 library=libonnxruntime.so.1
-if [[ -e $library ]]; then
+# The library tells its version among its texts.
+wanted=$(sed -n 's/.*"onnxruntime-node": "\(.*\)".*/\1/p' package.json)
+if [[ -e $library ]] && grep -q --fixed-strings "$wanted" "$library"; then
   echo "ONNX Runtime is there: $PWD/$library"
   exit 0
 fi

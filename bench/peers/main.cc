@@ -51,8 +51,8 @@ Network dense_network(const Network& network, int width) {
   return bench::as_one_group(network.first_groups(width));
 }
 
-std::string exported(const Network& network, int width) {
-  return onnx_model(network, bench::initial_weights(network), {}, {.width = width});
+std::string exported(const Network& network, int width, OnnxForm form = OnnxForm::kFastest) {
+  return onnx_model(network, bench::initial_weights(network), {}, {.width = width, .form = form});
 }
 
 std::string dense_exported(const Network& network, int width) {
@@ -124,7 +124,14 @@ Case measure(const OnnxRuntime& runtime, const std::string& name, int batch, int
   Session session(model, {.max_batch = batch, .threads = threads, .memory = MemoryMode::kOneShot});
   Session refinable(model, {.max_batch = batch, .threads = threads});
   const std::vector<float> images = bench::random_images(network, batch);
-  OnnxSession exported_session(runtime, bytes_of(exported(network, width)), {.threads = threads});
+  // Whichever of the two forms is faster here.
+  OnnxSession whole(runtime, bytes_of(exported(network, width, OnnxForm::kWhole)),
+                    {.threads = threads});
+  OnnxSession split(runtime, bytes_of(exported(network, width, OnnxForm::kSplit)),
+                    {.threads = threads});
+  const std::vector<double> forms = side_by_side(
+      {[&] { whole.run(images, batch); }, [&] { split.run(images, batch); }}, 1, threads);
+  OnnxSession& exported_session = forms[0] <= forms[1] ? whole : split;
   OnnxSession dense_session(runtime, bytes_of(dense_exported(network, width)),
                             {.threads = threads});
   DenseNetwork blocked(network, width, DenseLayout::kBlocked, batch);

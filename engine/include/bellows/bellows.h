@@ -2,7 +2,8 @@
 //
 // Start here. A `Model` is the trained network: loaded once, immutable, shared by any number of
 // sessions on any threads. A `Session` is one thread's activations over a model: it allocates
-// everything when it is made and nothing while it runs.
+// everything when it is made and nothing while it runs. (oneDNN makes and frees a small table in
+// each of its calls, and on processors for which it has no code of its own, working memory.)
 //
 //   auto model = bellows::Model::load("lenet.safetensors");
 //   bellows::Session session(model, {.max_batch = 1, .threads = 1});
@@ -22,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <bellows/error.h>
@@ -51,7 +53,7 @@ struct ModelOptions {
   /// Whether sessions of one image may run 3 x 3 convolutions by Winograd's algorithm where oneDNN
   /// has it and it gains. Faster, but its weights are kept beside the others and are 16/9 as large,
   /// it takes more scratch, and logits differ in the last digits from those of other sessions.
-  bool winograd = true;
+  bool winograd = false;
   /// Whether all sessions will have a max_batch of 1: weights are then kept for these alone.
   bool single_images = false;
 };
@@ -108,9 +110,9 @@ class BELLOWS_API Model {
   [[nodiscard]] std::vector<std::string> output_names() const;
   /// Bytes of weights held in memory, padding included; all widths together.
   [[nodiscard]] std::size_t packed_bytes() const;
-  /// What a session with these options would take, before it is made: its operations are planned,
-  /// and weights that such a batch size needs in another order are made and counted, but no
-  /// activations. Throws as Session does.
+  /// What a session with these options would take, before it is made. Its operations are planned
+  /// for that, and weights that such a batch size needs in another order are made and counted, but
+  /// no activations. Throws as Session does.
   [[nodiscard]] MemoryUse memory(SessionOptions options = {}) const;
 
  private:
@@ -128,12 +130,13 @@ struct Prediction {
 
 /// Activations and scratch of one thread. One thread at a time, which need not be the one that made
 /// it; any number may share a model. `run`, `run_until`, `warm_up` and `refine` throw Error(kInUse)
-/// while another thread is inside one of them; what is read meanwhile is undefined.
+/// while another thread is inside one of them; what is read meanwhile is undefined. One that was
+/// moved from may only be destroyed or assigned to.
 class BELLOWS_API Session {
  public:
   /// Allocates everything. Throws Error: kInvalidArgument (options out of range, a batch of a model
   /// that was loaded for single images), kUnsupported (not
-  /// enough memory, or oneDNN cannot run the model at this batch size).
+  /// enough memory or threads, or oneDNN cannot run the model at this batch size).
   explicit Session(const Model& model, SessionOptions options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -142,9 +145,9 @@ class BELLOWS_API Session {
   Session& operator=(Session&&) noexcept;
 
   /// Runs widths 1..`width` on `images` ([N, C, H, W], values 0..1; 1 <= N <= max_batch). Throws
-  /// Error(kInvalidArgument) for a width out of range or a size that is not N whole images; the
-  /// former results then stay. Error(kUnsupported), when oneDNN fails, leaves no result: width() is
-  /// then 0 and the session can be run again.
+  /// Error(kInvalidArgument) for a width out of range, a size that is not N whole images, or values
+  /// that are infinite or no numbers; the former results then stay. Error(kUnsupported), when
+  /// oneDNN fails, leaves no result: width() is then 0 and the session can be run again.
   void run(std::span<const float> images, int width);
   /// Runs on `images` as many widths as can be finished by `deadline`, and returns the widest: an
   /// answer at any time. A group is begun only while the time that it is expected to take, by this

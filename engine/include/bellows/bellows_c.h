@@ -20,6 +20,8 @@
  * BELLOWS_INVALID_ARGUMENT. Memory behind a pointer is the caller's, objects excepted, which the
  * caller frees. C99.
  *
+ * A thread is not cancelled (pthread_cancel) inside a call.
+ *
  * Threads: a model may be used by any number of them at once; a session by one at a time, which is
  * checked: the functions that run one return BELLOWS_IN_USE otherwise.
  */
@@ -62,9 +64,9 @@ typedef struct bellows_model bellows_model;
 /* Activations and scratch of one thread. */
 typedef struct bellows_session bellows_session;
 
-/* Structures begin with their own size, so that later versions can add members at the end. Set it
- * by the initialiser below each of them; a size of 0 is refused, a smaller one than today's is
- * filled as far as it goes. */
+/* Structures begin with their own size, so that later versions can add members at the end and still
+ * know those of programs built before. Set it by the initialiser below each of them; a size that no
+ * version had is refused. */
 
 typedef struct bellows_model_info {
   size_t struct_bytes;
@@ -116,11 +118,11 @@ typedef struct bellows_session_options {
 typedef struct bellows_model_options {
   size_t struct_bytes;
   int groups;        /* the first so many, reading only their bytes; 0: all */
-  int winograd;      /* 0: weights in one form only, for less memory; else see ModelOptions */
+  int winograd;      /* not 0: faster single images for more memory, see ModelOptions */
   int single_images; /* not 0: all sessions will have a max_batch of 1, for less memory */
 } bellows_model_options;
 #define BELLOWS_MODEL_OPTIONS_INIT \
-  { sizeof(bellows_model_options), 0, 1, 0 }
+  { sizeof(bellows_model_options), 0, 0, 0 }
 
 /* Loads and checks a model file. `options` NULL: the defaults. *model is made on success only. A
  * file that is replaced or removed afterwards does no harm. */
@@ -142,8 +144,9 @@ BELLOWS_API bellows_status bellows_model_memory(const bellows_model* model,
                                                 const bellows_session_options* options,
                                                 bellows_memory* memory);
 
-/* Allocates everything; running allocates nothing. `options` NULL: the defaults, one image, one
- * thread, refinable. *session is made on success only. */
+/* Allocates everything; running allocates nothing but what oneDNN makes and frees in its calls.
+ * `options` NULL: the defaults, one image, one thread, refinable. *session is made on success only.
+ */
 BELLOWS_API bellows_status bellows_session_create(const bellows_model* model,
                                                   const bellows_session_options* options,
                                                   bellows_session** session);

@@ -24,11 +24,20 @@ enum class ErrorCode {
 /// the culprit (file, key, value) and, where there is one, the fix.
 class BELLOWS_API Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// Control characters, which names of files may have, become '?'.
+  Error(ErrorCode code, const std::string& message)
+      : std::runtime_error(one_line(message)), code_(code) {}
 
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
 
  private:
+  static std::string one_line(std::string text) {
+    for (char& c : text) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    }
+    return text;
+  }
+
   ErrorCode code_;
 };
 
