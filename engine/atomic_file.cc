@@ -6,6 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -14,6 +18,22 @@ namespace bellows {
 namespace {
 
 constexpr int kNameAttempts = 1000;
+constexpr std::string_view kNamePrefix = ".bellows-";
+constexpr std::string_view kNameSuffix = ".tmp";
+
+// Whoever made a file may be in another container, whose processes are not seen here: an hour is
+// longer than any write takes.
+constexpr auto kAgeOfLeftovers = std::chrono::hours(1);
+
+// The process in the name of a temporary file; nothing if it is not such a name.
+std::optional<pid_t> process_of(std::string_view name) {
+  if (!name.starts_with(kNamePrefix) || !name.ends_with(kNameSuffix)) return std::nullopt;
+  name.remove_prefix(kNamePrefix.size());
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), process);
+  const bool found = error == std::errc() && process > 0 && end != name.data() + name.size();
+  return found && *end == '-' ? std::optional(process) : std::nullopt;
+}
 
 // What to do about a failure of the operating system, to end a message with.
 const char* advice(int error) {
@@ -56,6 +76,7 @@ AtomicFile::AtomicFile(const std::filesystem::path& target)
     throw Error(ErrorCode::kIoError,
                 target_.string() + ": cannot be written: it is there and is not a regular file");
   }
+  remove_leftovers();
   descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
   // What has no name gets one through /proc.
   if (descriptor_ >= 0 && ::access(path_of(descriptor_).c_str(), F_OK) == 0) return;
@@ -77,9 +98,10 @@ template <class Take>
 bool AtomicFile::take_temporary_name(const Take& take) {
   // Named after the process and not by mkstemp, so that the file gets the permissions of any new
   // file; and not after the target, whose name may be as long as names can be.
-  const std::string prefix = ".bellows-" + std::to_string(::getpid()) + "-";
+  const std::string prefix = std::string(kNamePrefix) + std::to_string(::getpid()) + "-";
   for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
-    std::filesystem::path candidate = folder_ / (prefix + std::to_string(attempt) + ".tmp");
+    std::filesystem::path candidate =
+        folder_ / (prefix + std::to_string(attempt) + std::string(kNameSuffix));
     if (take(candidate.c_str())) {
       temporary_ = std::move(candidate);
       return true;
@@ -87,6 +109,21 @@ bool AtomicFile::take_temporary_name(const Take& take) {
     if (errno != EEXIST && errno != EINTR) break;
   }
   return false;
+}
+
+// What cannot be looked at or removed stays: it is in nobody's way.
+void AtomicFile::remove_leftovers() const {
+  std::error_code problem;
+  const auto now = std::filesystem::file_time_type::clock::now();
+  for (std::filesystem::directory_iterator entry(folder_, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    const std::optional<pid_t> process = process_of(entry->path().filename().string());
+    if (!process || ::kill(*process, 0) == 0 || errno != ESRCH) continue;
+    std::error_code unknown;
+    const auto written = std::filesystem::last_write_time(entry->path(), unknown);
+    if (unknown || now - written < kAgeOfLeftovers) continue;
+    std::filesystem::remove(entry->path(), unknown);
+  }
 }
 
 void AtomicFile::fail(const char* what) const {

@@ -11,10 +11,11 @@ namespace bellows {
 /// A new file in the folder of `target` that becomes `target` with `commit` and vanishes otherwise.
 /// Whoever opens `target`, also after a crash or a power cut, finds the old content or the new one,
 /// whole. The file has no name before the commit, so that nothing is left of it when the process is
-/// killed; where the file system has no such files (NFS, FAT), a name like
-/// `.bellows-<process>-0.tmp`, and a killed process leaves it behind. A symbolic link is replaced,
-/// not followed. One thread at a time; two writers of one target do not disturb each other, the
-/// last to commit wins.
+/// killed; but for the moment before it takes the place of `target`, and where the file system has
+/// no such files (NFS, FAT), it has a name like `.bellows-<process>-0.tmp`, which a killed process
+/// leaves behind. The next file written to the folder removes those of processes that are gone,
+/// once they are an hour old. A symbolic link is replaced, not followed. One thread at a time; two
+/// writers of one target do not disturb each other, the last to commit wins.
 class AtomicFile {
  public:
   /// Throws Error(kIoError) naming `target` when its folder is missing or cannot be written, or
@@ -41,6 +42,7 @@ class AtomicFile {
   template <class Take>
   bool take_temporary_name(const Take& take);
   [[noreturn]] void fail(const char* what) const;
+  void remove_leftovers() const;
 
   std::filesystem::path target_;
   std::filesystem::path folder_;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdarg>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include <functional>
 #include <iterator>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -177,6 +179,30 @@ TEST_P(AtomicFileTest, LeavesNothingBehindWhenKilledButWhereNamesAreNeeded) {
   EXPECT_EQ(files(), names_needed ? 2U : 1U);
   write_file_atomically(folder_ / "file", "new");
   EXPECT_EQ(content(folder_ / "file"), "new");
+}
+
+TEST_P(AtomicFileTest, RemovesWhatKilledProcessesLeftAnHourAgoAndNothingElse) {
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(gone, nullptr, 0), gone);
+  const std::string of_gone = ".bellows-" + std::to_string(gone) + "-0.tmp";
+  const std::string of_living = ".bellows-" + std::to_string(::getpid()) + "-7.tmp";
+  const std::string young = ".bellows-" + std::to_string(gone) + "-1.tmp";
+  const auto age = [&](const std::string& name, int minutes) {
+    std::ofstream(folder_ / name) << "rest";
+    std::filesystem::last_write_time(folder_ / name, std::filesystem::file_time_type::clock::now() -
+                                                         std::chrono::minutes(minutes));
+  };
+  const std::vector<std::string> others = {of_living, ".bellows-x-0.tmp", ".bellows-12.tmp",
+                                           "model.tmp", ".bellows-" + std::to_string(gone) + "-0"};
+  age(of_gone, 61);
+  age(young, 59);
+  for (const std::string& name : others) age(name, 100);
+  write_file_atomically(folder_ / "new", "content");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / of_gone));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / young));
+  for (const std::string& name : others)
+    EXPECT_TRUE(std::filesystem::exists(folder_ / name)) << name;
 }
 
 TEST_P(AtomicFileTest, TakesOverThePermissionsOfAnotherFile) {

@@ -5,6 +5,8 @@
 //   bellows_peers [--network NAME]... [--batch 1,64] [--threads 1,2] [--rounds 5] [--times-only]
 #include <bellows/bellows.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -285,25 +287,32 @@ void hold_all(Engine engine, const std::filesystem::path& folder, const std::str
 }
 
 void print_processes(const std::string& program, const std::vector<std::string>& names) {
-  const auto folder = std::filesystem::temp_directory_path() / "bellows_peers";
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("bellows_peers_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   std::printf(
       "\nHolding all widths, in a process of its own; kB. Weights: as held by Bellows, padding\n"
-      "included; the parameters of the dense networks, as ONNX Runtime holds at least. Resident: "
-      "how\nmuch the process grew, once every width has run.\n\n");
+      "included; of the peers, the parameters of one network for each width, which ONNX Runtime\n"
+      "holds at least; in brackets, Bellows' by theirs. Resident: how much the process grew, once\n"
+      "every width has run.\n\n");
   std::printf(
-      "| network | Bellows' weights | dense weights, all widths | ratio | Bellows, resident | "
+      "| network | Bellows' weights | exported weights | dense weights | Bellows, resident | "
       "exported, resident | dense, resident |\n|---|---|---|---|---|---|---|\n");
   for (const std::string& name : names) {
     store(folder, name);
     const Network network = bench::shipped_network(name);
-    std::int64_t dense = 0;
+    const Model model = bench::random_model(network);
+    double exported_bytes = 0;
+    double dense_bytes = 0;
     for (int width = 1; width <= network.groups(); ++width) {
-      dense += dense_network(network, width).parameter_count(1) * std::int64_t{sizeof(float)};
+      exported_bytes += static_cast<double>(model.width(width).weight_bytes);
+      dense_bytes +=
+          sizeof(float) * static_cast<double>(dense_network(network, width).parameter_count(1));
     }
-    const auto weights = static_cast<double>(bench::random_model(network).packed_bytes());
-    std::printf("| %s | %.0f | %.0f | %.2f", name.c_str(), weights / 1e3,
-                static_cast<double>(dense) / 1e3, weights / static_cast<double>(dense));
+    const auto weights = static_cast<double>(model.packed_bytes());
+    std::printf("| %s | %.0f | %.0f (%.2f) | %.0f (%.2f)", name.c_str(), weights / 1e3,
+                exported_bytes / 1e3, weights / exported_bytes, dense_bytes / 1e3,
+                weights / dense_bytes);
     for (const Engine engine : {kBellows, kExported, kDense}) {
       std::vector<double> bytes;
       for (int i = 0; i < 5; ++i) {
