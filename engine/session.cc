@@ -96,6 +96,7 @@ struct SessionState {
       while (width < groups() && wanted(width + 1, now)) {
         bound.run({width + 1, width + 1});
         read_logits(++width);
+        compute_probabilities();
         now = note(width, now);
       }
     } catch (const std::bad_alloc&) {
@@ -105,7 +106,6 @@ struct SessionState {
       width = before;
       throw;
     }
-    compute_probabilities();
   }
 
   // Runs what was loaded, from `start` on. Where it fails there is no result.
@@ -122,18 +122,16 @@ struct SessionState {
     }
     for (int group = 1; group <= wanted; ++group) read_logits(group);
     width = wanted;
-    note(wanted, start);
     compute_probabilities();
+    note(wanted, start);
   }
 
   void compute_probabilities() {
-    const Clock::time_point start = Clock::now();
     const auto classes = static_cast<std::size_t>(model->network.classes());
     const std::vector<float>& last = logits[static_cast<std::size_t>(width - 1)];
     for (std::size_t i = 0; i < static_cast<std::size_t>(batch); ++i) {
       softmax(last.data() + i * classes, classes, probabilities.data() + i * classes);
     }
-    closing_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
 
   void read_logits(int group) {
@@ -156,7 +154,6 @@ struct SessionState {
   std::vector<std::vector<float>> logits;  // [width - 1], [max_batch, classes]
   std::vector<float> probabilities;
   GroupTimes times;
-  double closing_seconds = 0;  // that the last run's probabilities took
   int width = 0;
   int batch = 0;
   std::atomic_flag in_use;
@@ -173,16 +170,6 @@ void check(const SessionOptions& options) {
     throw Error(ErrorCode::kInvalidArgument,
                 "threads is " + std::to_string(options.threads) + ", it must be from 1 to 1024");
   }
-  // The OpenMP runtime ends the program when it cannot make its threads, so try beforehand.
-  std::vector<std::thread> threads;
-  try {
-    for (int i = 1; i < options.threads; ++i) threads.emplace_back([] {});
-  } catch (const std::system_error& error) {
-    for (std::thread& thread : threads) thread.join();
-    throw Error(ErrorCode::kUnsupported, "the system makes no " + std::to_string(options.threads) +
-                                             " threads: " + error.what());
-  }
-  for (std::thread& thread : threads) thread.join();
   if (options.memory != MemoryMode::kRefinable && options.memory != MemoryMode::kOneShot) {
     throw Error(ErrorCode::kInvalidArgument,
                 "memory mode " + std::to_string(static_cast<int>(options.memory)) +
@@ -198,6 +185,19 @@ void require_result(const internal::SessionState& state) {
   if (state.width == 0) {
     throw Error(ErrorCode::kInvalidArgument, "the session has no result yet; call run first");
   }
+}
+
+// The OpenMP runtime ends the program when it cannot make its threads, so try beforehand.
+void require_threads(int count) {
+  std::vector<std::thread> threads;
+  try {
+    for (int i = 1; i < count; ++i) threads.emplace_back([] {});
+  } catch (const std::system_error& error) {
+    for (std::thread& thread : threads) thread.join();
+    throw Error(ErrorCode::kUnsupported,
+                "the system makes no " + std::to_string(count) + " threads: " + error.what());
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 // How many images these values are. Throws unless they are whole images and not too many.
@@ -242,6 +242,7 @@ std::string microseconds(double us) {
 
 Session::Session(const Model& model, SessionOptions options)
     : state_(internal::for_session(options, [&] {
+        require_threads(options.threads);
         return std::make_unique<internal::SessionState>(model.state_, options);
       })) {}
 Session::~Session() = default;
@@ -270,10 +271,9 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
   const Clock::time_point start = Clock::now();
   // As floating point, since a deadline may be as far away as the clock's numbers reach.
   using Microseconds = std::chrono::duration<double, std::micro>;
-  const auto left_us = [&](Clock::time_point now) {
+  const auto left_us = [deadline](Clock::time_point now) {
     return (Microseconds(deadline.time_since_epoch()) - Microseconds(now.time_since_epoch()))
-               .count() -
-           1e6 * state.closing_seconds;
+        .count();
   };
   if (left_us(start) <= 0) {
     throw Error(ErrorCode::kDeadline,
