@@ -26,16 +26,21 @@ std::string groups_text(int groups) {
   return std::to_string(groups) + (groups == 1 ? " group" : " groups");
 }
 
+// `written`: the key of the file that was written.
+Json facts_json(const char* written, const std::string& path, const GrowthFacts& facts) {
+  return {{written, path},
+          {"base_groups", facts.base_groups},
+          {"groups", facts.groups},
+          {"growth_bytes", facts.growth_bytes},
+          {"model_bytes", facts.model_bytes}};
+}
+
 int run_diff(const Arguments& arguments, Console& console) {
   const std::string base = required(arguments, "diff", "base", "DEPLOYED");
   const std::string out = required(arguments, "diff", "out", "GROWTH");
   const GrowthFacts facts = write_growth(arguments.plain()[0], base, out);
   if (arguments.has("json")) {
-    console.print_json(Json{{"growth", out},
-                            {"base_groups", facts.base_groups},
-                            {"groups", facts.groups},
-                            {"growth_bytes", facts.growth_bytes},
-                            {"model_bytes", facts.model_bytes}});
+    console.print_json(facts_json("growth", out, facts));
   } else {
     console.print(out + ": adds " + groups_text(facts.groups - facts.base_groups) +
                   " to a model of " + std::to_string(facts.base_groups) + "; " +
@@ -53,11 +58,7 @@ int run_apply(const Arguments& arguments, Console& console) {
   const GrowthFacts facts = apply_growth(growth, model, out);
   const std::string& result = out.empty() ? model : out;
   if (arguments.has("json")) {
-    console.print_json(Json{{"model", result},
-                            {"base_groups", facts.base_groups},
-                            {"groups", facts.groups},
-                            {"growth_bytes", facts.growth_bytes},
-                            {"model_bytes", facts.model_bytes}});
+    console.print_json(facts_json("model", result, facts));
   } else {
     console.print(result + ": now has " + groups_text(facts.groups) + ", " +
                   std::to_string(facts.groups - facts.base_groups) + " of them new; " +
