@@ -65,9 +65,9 @@ WeightSet initial_weights(const Network& network) {
   return weights;
 }
 
-Model random_model(const Network& network) {
+Model random_model(const Network& network, const ModelOptions& options) {
   return internal::make_model(std::make_shared<internal::ModelState>(
-      network.first_groups(network.groups()), ModelInfo{}, initial_weights(network)));
+      network.first_groups(network.groups()), ModelInfo{}, initial_weights(network), options));
 }
 
 std::vector<float> random_images(const Network& network, int count) {

@@ -28,7 +28,7 @@ Network as_one_group(const Network& network);
 WeightSet initial_weights(const Network& network);
 
 /// A model over such weights, in memory.
-Model random_model(const Network& network);
+Model random_model(const Network& network, const ModelOptions& options = {});
 
 /// `count` images [C, H, W] of values in 0..1.
 std::vector<float> random_images(const Network& network, int count);

@@ -7,6 +7,8 @@
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/verb.h"
+#include "engine/input_file.h"
+#include "engine/model_header.h"
 
 namespace bellows::cli {
 namespace {
@@ -20,10 +22,6 @@ std::string required(const Arguments& arguments, const std::string& verb, const 
     throw UsageError("missing --" + option + " " + value + "; see bellows " + verb + " --help");
   }
   return *text;
-}
-
-std::string groups_text(int groups) {
-  return std::to_string(groups) + (groups == 1 ? " group" : " groups");
 }
 
 // `written`: the key of the file that was written.
@@ -71,7 +69,13 @@ int run_trim(const Arguments& arguments, Console& console) {
   const std::string out = required(arguments, "trim", "out", "FILE");
   const auto width = arguments.integer("width", 1);
   if (!width) throw UsageError("missing --width K; see bellows trim --help");
-  trim_model(arguments.plain()[0], *width, out);
+  const std::string& path = arguments.plain()[0];
+  const int groups = read_model_header(InputFile(path)).network.groups();
+  if (*width >= groups) {
+    throw UsageError("--width: the model has " + groups_text(groups) +
+                     ", of which some must go; it cannot be trimmed to " + std::to_string(*width));
+  }
+  trim_model(path, *width, out);
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(out));
   if (arguments.has("json")) {
     console.print_json(Json{{"model", out}, {"groups", *width}, {"model_bytes", bytes}});

@@ -13,7 +13,7 @@ namespace bellows {
 /// allocates nothing and makes no primitive. One thread at a time; the plan is shared.
 class BoundPlan {
  public:
-  /// Throws Error(kUnsupported) when there is not enough memory.
+  /// Throws Error(kOutOfMemory).
   explicit BoundPlan(std::shared_ptr<const Plan> plan, MemoryMode mode = MemoryMode::kRefinable);
   BoundPlan(const BoundPlan&) = delete;
   BoundPlan& operator=(const BoundPlan&) = delete;

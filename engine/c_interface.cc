@@ -10,12 +10,14 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 using bellows::Error;
 using bellows::ErrorCode;
 
 struct bellows_model {
   bellows::Model model;
+  std::vector<std::string> output_names = model.output_names();
 };
 struct bellows_session {
   bellows::Session session;
@@ -56,7 +58,7 @@ bellows_status guarded(const Call& call) noexcept {
   } catch (const Error& error) {
     return failed(static_cast<bellows_status>(error.code()), error.what());
   } catch (const std::bad_alloc&) {
-    return failed(BELLOWS_UNSUPPORTED, "not enough memory");
+    return failed(BELLOWS_OUT_OF_MEMORY, "not enough memory");
   } catch (const std::exception& error) {
     return failed(BELLOWS_INTERNAL_ERROR, error.what());
   } catch (...) {
@@ -72,11 +74,10 @@ T& needed(T* pointer, const char* name) {
   return *pointer;
 }
 
-// Copies as much of a structure as its other side knows of, its size excepted. There has been one
-// version of each so far; when one gets members, the size that it had before is accepted too.
+// There has been one version of each structure so far; when one gets members, the size that it had
+// before is accepted too.
 template <class Struct>
-void exchange(const Struct& from, Struct& to, std::size_t known_bytes, const char* name) {
-  constexpr std::size_t kSizeBytes = sizeof(std::size_t);
+void check_size(std::size_t known_bytes, const char* name) {
   if (known_bytes != sizeof(Struct)) {
     throw Error(ErrorCode::kInvalidArgument,
                 std::string("'struct_bytes' of ") + name + " is " + std::to_string(known_bytes) +
@@ -84,6 +85,13 @@ void exchange(const Struct& from, Struct& to, std::size_t known_bytes, const cha
                     "; set it with the structure's initialiser, and use a library that is not "
                     "older than the header");
   }
+}
+
+// Copies as much of a structure as its other side knows of, its size excepted.
+template <class Struct>
+void exchange(const Struct& from, Struct& to, std::size_t known_bytes, const char* name) {
+  constexpr std::size_t kSizeBytes = sizeof(std::size_t);
+  check_size<Struct>(known_bytes, name);
   std::memcpy(reinterpret_cast<char*>(&to) + kSizeBytes,
               reinterpret_cast<const char*>(&from) + kSizeBytes, known_bytes - kSizeBytes);
 }
@@ -108,6 +116,20 @@ void tell(const bellows::MemoryUse& use, bellows_memory* memory) {
   const bellows_memory found = {sizeof(bellows_memory), use.weights, use.activations, use.scratch};
   bellows_memory& to = needed(memory, "memory");
   exchange(found, to, to.struct_bytes, "bellows_memory");
+}
+
+// Writes a file by `write` and tells its facts where they are wanted; a place for them that is no
+// good is noticed before there is a file.
+template <class Write>
+bellows_status written(bellows_growth_facts* facts, const Write& write) {
+  return guarded([&] {
+    constexpr const char* kName = "bellows_growth_facts";
+    if (facts != nullptr) check_size<bellows_growth_facts>(facts->struct_bytes, kName);
+    const bellows::GrowthFacts of = write();
+    const bellows_growth_facts found = {sizeof(bellows_growth_facts), of.base_groups, of.groups,
+                                        of.growth_bytes, of.model_bytes};
+    if (facts != nullptr) exchange(found, *facts, facts->struct_bytes, kName);
+  });
 }
 
 void copy(std::span<const float> from, float* to, std::size_t values, const char* name) {
@@ -142,6 +164,8 @@ const char* bellows_status_name(bellows_status status) {
       return "deadline";
     case BELLOWS_IN_USE:
       return "in use";
+    case BELLOWS_OUT_OF_MEMORY:
+      return "out of memory";
     case BELLOWS_INTERNAL_ERROR:
       return "internal error";
   }
@@ -184,6 +208,19 @@ bellows_status bellows_model_class_name(const bellows_model* model, int label, c
     }
     const auto& names = of.class_names();
     to = names.empty() ? nullptr : names[static_cast<std::size_t>(label)].c_str();
+  });
+}
+
+bellows_status bellows_model_output_name(const bellows_model* model, int index, const char** name) {
+  return guarded([&] {
+    const std::vector<std::string>& names = needed(model, "model").output_names;
+    const char*& to = needed(name, "name");
+    if (index < 0 || static_cast<std::size_t>(index) >= names.size()) {
+      throw Error(ErrorCode::kNotFound, "there is no output " + std::to_string(index) +
+                                            "; the model has outputs 0 to " +
+                                            std::to_string(names.size() - 1));
+    }
+    to = names[static_cast<std::size_t>(index)].c_str();
   });
 }
 
@@ -301,16 +338,19 @@ bellows_status bellows_session_memory(const bellows_session* session, bellows_me
   return guarded([&] { tell(needed(session, "session").session.memory(), memory); });
 }
 
-bellows_status bellows_apply_growth(const char* growth, const char* model, const char* out) {
-  return guarded([&] {
-    bellows::apply_growth(&needed(growth, "growth"), &needed(model, "model"),
-                          out == nullptr ? "" : out);
+bellows_status bellows_apply_growth(const char* growth, const char* model, const char* out,
+                                    bellows_growth_facts* facts) {
+  return written(facts, [&] {
+    return bellows::apply_growth(&needed(growth, "growth"), &needed(model, "model"),
+                                 out == nullptr ? "" : out);
   });
 }
 
-bellows_status bellows_write_growth(const char* wide, const char* base, const char* growth) {
-  return guarded([&] {
-    bellows::write_growth(&needed(wide, "wide"), &needed(base, "base"), &needed(growth, "growth"));
+bellows_status bellows_write_growth(const char* wide, const char* base, const char* growth,
+                                    bellows_growth_facts* facts) {
+  return written(facts, [&] {
+    return bellows::write_growth(&needed(wide, "wide"), &needed(base, "base"),
+                                 &needed(growth, "growth"));
   });
 }
 

@@ -65,7 +65,7 @@ ModelFile load_model(const std::filesystem::path& path, std::optional<int> group
     WeightSet weights = read_weights(file, facts.header_bytes, network, facts.groups);
     return {std::move(network), std::move(weights), std::move(header.info), std::move(facts)};
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kUnsupported,
+    throw Error(ErrorCode::kOutOfMemory,
                 name + ": there is not enough memory for this model; load fewer groups");
   }
 }

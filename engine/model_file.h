@@ -41,7 +41,7 @@ void save_model(const std::filesystem::path& path, const Network& network, const
 /// Reads a model, or its first `groups` groups, of which only the header and those groups' bytes
 /// are read. Everything is checked before anything is returned, and memory is taken group by group,
 /// never more than the file has bytes for. Throws Error naming the file and what in it is wrong:
-/// kNotFound, kIoError, kCorruptData, kUnsupported (a newer format, or not enough memory),
+/// kNotFound, kIoError, kCorruptData, kUnsupported (a newer format), kOutOfMemory,
 /// kInvalidArgument (`groups` outside 1..those of the file).
 [[nodiscard]] ModelFile load_model(const std::filesystem::path& path,
                                    std::optional<int> groups = std::nullopt);

@@ -24,10 +24,6 @@ constexpr std::int64_t kBlockBytes = 65536;
   throw Error(ErrorCode::kInvalidArgument, file + ": " + problem);
 }
 
-std::string groups_text(int groups) {
-  return groups == 1 ? "1 group" : std::to_string(groups) + " groups";
-}
-
 // "group 2", "groups 2 to 4"
 std::string range_text(int first, int last) {
   return first == last ? "group " + std::to_string(first)
@@ -40,7 +36,7 @@ auto with_enough_memory(const std::string& file, const Act& act) {
   try {
     return act();
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kUnsupported,
+    throw Error(ErrorCode::kOutOfMemory,
                 file + ": there is not enough memory for its header; end other programs");
   }
 }

@@ -429,4 +429,8 @@ void check_group(const std::string& file, int group, const GroupFacts& claimed,
                     in_quotes(claimed.sha256) + "; the file was damaged or changed");
 }
 
+std::string groups_text(int groups) {
+  return groups == 1 ? "1 group" : std::to_string(groups) + " groups";
+}
+
 }  // namespace bellows

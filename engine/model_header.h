@@ -68,4 +68,7 @@ void put_header(AtomicFile& file, std::string_view text);
 void check_group(const std::string& file, int group, const GroupFacts& claimed,
                  const std::string& found);
 
+/// For messages: "1 group", "3 groups".
+[[nodiscard]] std::string groups_text(int groups);
+
 }  // namespace bellows

@@ -23,13 +23,13 @@ namespace bellows::internal {
 template <class Make>
 auto with_every_failure_an_error(const std::string& name, const char* remedy, const Make& make) {
   const auto no_memory = [&] {
-    return Error(ErrorCode::kUnsupported, name + ": not enough memory; " + remedy);
+    return Error(ErrorCode::kOutOfMemory, name + ": not enough memory; " + remedy);
   };
   try {
     return make();
   } catch (const Error& error) {
     const std::string problem = error.what();
-    throw Error(error.code(), problem.starts_with(name) ? problem : name + ": " + problem);
+    throw Error(error.code(), problem.starts_with(name + ": ") ? problem : name + ": " + problem);
   } catch (const std::bad_alloc&) {
     throw no_memory();
   } catch (const std::length_error&) {

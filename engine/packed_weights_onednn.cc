@@ -41,7 +41,7 @@ PackedWeights::Entry PackedWeights::allocate(const Desc& desc) {
   entry.bytes = (desc.get_size() + kAlignment - 1) / kAlignment * kAlignment;
   entry.memory.reset(static_cast<float*>(std::aligned_alloc(kAlignment, entry.bytes)));
   if (entry.memory == nullptr) {
-    throw Error(ErrorCode::kUnsupported,
+    throw Error(ErrorCode::kOutOfMemory,
                 "not enough memory for " + std::to_string(entry.bytes) + " bytes of weights");
   }
   std::memset(entry.memory.get(), 0, entry.bytes);

@@ -33,14 +33,16 @@ std::vector<double> macs_of_pieces(const Network& network, MemoryMode mode) {
   return macs;
 }
 
+[[noreturn]] void refuse_second_thread() {
+  throw Error(ErrorCode::kInUse,
+              "another thread is running this session; give each thread a session of its own");
+}
+
 // Marks a session as busy, so that a second thread in it is noticed and not merely undefined.
 class InUse {
  public:
   explicit InUse(std::atomic_flag& flag) : flag_(flag) {
-    if (flag_.test_and_set(std::memory_order_acquire)) {
-      throw Error(ErrorCode::kInUse,
-                  "another thread is running this session; give each thread a session of its own");
-    }
+    if (flag_.test_and_set(std::memory_order_acquire)) refuse_second_thread();
   }
   ~InUse() { flag_.clear(std::memory_order_release); }
   InUse(const InUse&) = delete;
@@ -71,12 +73,13 @@ struct SessionState {
   [[nodiscard]] bool one_shot() const { return options.memory == MemoryMode::kOneShot; }
   [[nodiscard]] int groups() const { return model->network.groups(); }
 
-  // Seconds that `run` is expected to take at a width.
-  [[nodiscard]] double expected(int at_width) const {
-    if (one_shot()) return times.expected(at_width);
-    double sum = 0;
-    for (int group = 1; group <= at_width; ++group) sum += times.expected(group);
-    return sum;
+  // What `run` is expected to take at a width.
+  [[nodiscard]] double expected_us(int at_width) const {
+    double seconds = 0;
+    for (int piece = one_shot() ? at_width : 1; piece <= at_width; ++piece) {
+      seconds += times.expected(piece);
+    }
+    return 1e6 * seconds;
   }
 
   // Notes that a piece of work, begun at `start`, has just ended; returns when.
@@ -158,7 +161,7 @@ struct SessionState {
   int batch = 0;
   std::atomic_flag in_use;
   // Made beforehand: when it is needed there is no memory for a message.
-  const Error no_memory{ErrorCode::kUnsupported, "not enough memory for oneDNN to run"};
+  const Error no_memory{ErrorCode::kOutOfMemory, "not enough memory for oneDNN to run"};
 };
 
 void check(const SessionOptions& options) {
@@ -180,6 +183,12 @@ void check(const SessionOptions& options) {
 }  // namespace internal
 
 namespace {
+
+// Before something is read that a run changes.
+const internal::SessionState& idle(const internal::SessionState& state) {
+  if (state.in_use.test(std::memory_order_acquire)) internal::refuse_second_thread();
+  return state;
+}
 
 void require_result(const internal::SessionState& state) {
   if (state.width == 0) {
@@ -279,16 +288,16 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
     throw Error(ErrorCode::kDeadline,
                 "the deadline passed " + microseconds(-left_us(start)) + " ago");
   }
-  if (expected_us(1) > left_us(start)) {
+  if (state.expected_us(1) > left_us(start)) {
     state.times.passed_over(1);
     throw Error(ErrorCode::kDeadline, "width 1 is expected to take " +
-                                          microseconds(expected_us(1)) + ", the deadline is in " +
-                                          microseconds(left_us(start)));
+                                          microseconds(state.expected_us(1)) +
+                                          ", the deadline is in " + microseconds(left_us(start)));
   }
   load(state, images, count);
   if (state.one_shot()) {
     const auto fits = [&](int width) {
-      return expected_us(width) > 0 && expected_us(width) <= left_us(start);
+      return state.expected_us(width) > 0 && state.expected_us(width) <= left_us(start);
     };
     int width = 1;
     while (width < state.groups() && fits(width + 1)) ++width;
@@ -327,7 +336,7 @@ double Session::expected_us(int width) const {
                                                  " was asked for; the model has widths 1 to " +
                                                  std::to_string(state_->groups()));
   }
-  return 1e6 * state_->expected(width);
+  return idle(*state_).expected_us(width);
 }
 
 void Session::refine() {
@@ -349,13 +358,13 @@ void Session::refine() {
                        [wanted](int group, Clock::time_point) { return group <= wanted; });
 }
 
-int Session::width() const { return state_->width; }
-int Session::batch() const { return state_->batch; }
+int Session::width() const { return idle(*state_).width; }
+int Session::batch() const { return idle(*state_).batch; }
 
-std::span<const float> Session::logits() const { return logits(state_->width); }
+std::span<const float> Session::logits() const { return logits(width()); }
 
 std::span<const float> Session::logits(int width) const {
-  require_result(*state_);
+  require_result(idle(*state_));
   if (width < 1 || width > state_->width) {
     throw Error(ErrorCode::kInvalidArgument,
                 "logits of width " + std::to_string(width) +
@@ -368,7 +377,7 @@ std::span<const float> Session::logits(int width) const {
 }
 
 std::span<const float> Session::probabilities() const {
-  require_result(*state_);
+  require_result(idle(*state_));
   return std::span(state_->probabilities)
       .first(static_cast<std::size_t>(state_->batch) *
              static_cast<std::size_t>(state_->model->network.classes()));
@@ -390,7 +399,7 @@ std::span<const float> Session::output(std::string_view name) const {
 }
 
 Prediction Session::best(int index) const {
-  require_result(*state_);
+  require_result(idle(*state_));
   if (index < 0 || index >= state_->batch) {
     throw Error(ErrorCode::kInvalidArgument, "image " + std::to_string(index) +
                                                  " was asked for; the last run had " +

@@ -94,7 +94,7 @@ BufferMemory::BufferMemory(const BufferTable& table, const BufferPlacement& plac
   }
   if (block_ == nullptr) {
     throw Error(
-        ErrorCode::kUnsupported,
+        ErrorCode::kOutOfMemory,
         "not enough memory for " + std::to_string(bytes_ >> 20) +
             " MiB of activations; use a smaller max_batch (batch size), or a smaller network");
   }

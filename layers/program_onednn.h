@@ -64,7 +64,7 @@ BufferPlacement overlaid(const BufferTable& table, const std::vector<Lifetime>& 
 /// Memory for the buffers of a table that have no address of their own: one aligned block, zeroed.
 class BufferMemory {
  public:
-  /// Throws Error(kUnsupported) when there is not enough memory.
+  /// Throws Error(kOutOfMemory).
   BufferMemory(const BufferTable& table, const BufferPlacement& placement);
   explicit BufferMemory(const BufferTable& table) : BufferMemory(table, side_by_side(table)) {}
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static int failures = 0;
@@ -57,6 +58,8 @@ static void loading(const char* path) {
   CHECK(wide.test_accuracy <= 1);
   CHECK(bellows_model_class_name(model, 0, &name) == BELLOWS_OK);
   CHECK(name == NULL || strcmp(name, "unset") != 0);
+  CHECK(bellows_model_output_name(model, 0, &name) == BELLOWS_OK && strcmp(name, "logits") == 0);
+  CHECK(bellows_model_output_name(model, 2, &name) == BELLOWS_OK && strcmp(name, "logits.1") == 0);
   image = calloc(info.image_values, sizeof *image);
   for (size_t i = 0; i < info.image_values; ++i) image[i] = (float)(i % 17) / 17.0F;
 }
@@ -155,6 +158,8 @@ static void null_handles(void) {
   REFUSED(bellows_model_describe(model, NULL), wanted, "'info' is NULL");
   REFUSED(bellows_model_class_name(NULL, 0, &name), wanted, "'model' is NULL");
   REFUSED(bellows_model_class_name(model, 0, NULL), wanted, "'name' is NULL");
+  REFUSED(bellows_model_output_name(NULL, 0, &name), wanted, "'model' is NULL");
+  REFUSED(bellows_model_output_name(model, 0, NULL), wanted, "'name' is NULL");
   REFUSED(bellows_model_width(NULL, 1, &width), wanted, "'model' is NULL");
   REFUSED(bellows_model_width(model, 1, NULL), wanted, "'width' is NULL");
   REFUSED(bellows_model_memory(NULL, NULL, &memory), wanted, "'model' is NULL");
@@ -221,6 +226,8 @@ static void wrong_numbers(void) {
   REFUSED(bellows_session_warm_up(session, 0), wanted, "0 rounds");
   REFUSED(bellows_model_class_name(model, info.classes, &name), wanted, "classes 0 to");
   REFUSED(bellows_model_class_name(model, -1, &name), wanted, "class -1");
+  REFUSED(bellows_model_output_name(model, 2 + info.groups, &name), BELLOWS_NOT_FOUND, "outputs 0");
+  REFUSED(bellows_model_output_name(model, -1, &name), BELLOWS_NOT_FOUND, "output -1");
   CHECK(bellows_session_result(session, &reached, NULL) == BELLOWS_OK && reached == 1);
 
   options.max_batch = 0;
@@ -386,12 +393,14 @@ static int stopped(int set) {
 
 static void* keep_busy(void* unused) {
   (void)unused;
-  while (!stopped(0)) (void)bellows_session_warm_up(session, 100);
+  while (!stopped(0)) (void)bellows_session_warm_up(session, 20000);
   return NULL;
 }
 
 static void two_threads_in_one_session(void) {
   pthread_t thread;
+  int width = 0;
+  float logits[1];
   bellows_status status = BELLOWS_OK;
   const int64_t give_up = bellows_now_ns() + INT64_C(30) * 1000000000;
   CHECK(pthread_create(&thread, NULL, keep_busy, NULL) == 0);
@@ -399,6 +408,10 @@ static void two_threads_in_one_session(void) {
     status = bellows_session_run(session, image, info.image_values, info.groups);
   }
   REFUSED(status, BELLOWS_IN_USE, "another thread");
+  /* The other one is inside thousands of runs, these come before their end. */
+  REFUSED(bellows_session_result(session, &width, NULL), BELLOWS_IN_USE, "another thread");
+  REFUSED(bellows_session_logits(session, 1, logits, 1), BELLOWS_IN_USE, "another thread");
+  REFUSED(bellows_session_best(session, 0, &width, NULL), BELLOWS_IN_USE, "another thread");
   stopped(1);
   pthread_join(thread, NULL);
   CHECK(bellows_session_run(session, image, info.image_values, 1) == BELLOWS_OK);
@@ -477,30 +490,50 @@ static void a_file_swapped_under_a_running_program(const char* path, const char*
   free(after);
 }
 
+static int64_t bytes_of(const char* path) {
+  struct stat found;
+  return stat(path, &found) == 0 ? (int64_t)found.st_size : -1;
+}
+
 /* A deployed model that grows, and everything that keeps it from doing so. */
 static void growing_a_deployed_model(const char* wide, const char* other, const char* folder) {
   char narrow[4096];
   char growth[4096];
   bellows_model* grown = NULL;
-  bellows_model_info facts = BELLOWS_MODEL_INFO_INIT;
+  bellows_model_info described = BELLOWS_MODEL_INFO_INIT;
+  bellows_growth_facts facts = BELLOWS_GROWTH_FACTS_INIT;
   snprintf(narrow, sizeof narrow, "%s/narrow.safetensors", folder);
   snprintf(growth, sizeof growth, "%s/growth.safetensors", folder);
   CHECK(bellows_trim_model(wide, 1, narrow) == BELLOWS_OK);
-  CHECK(bellows_write_growth(wide, narrow, growth) == BELLOWS_OK);
-  CHECK(bellows_apply_growth(growth, narrow, NULL) == BELLOWS_OK);
+  facts.struct_bytes = 8;
+  REFUSED(bellows_write_growth(wide, narrow, growth, &facts), BELLOWS_INVALID_ARGUMENT,
+          "'struct_bytes'");
+  REFUSED(bellows_apply_growth(growth, narrow, NULL, NULL), BELLOWS_NOT_FOUND, "growth");
+  facts.struct_bytes = sizeof facts;
+  CHECK(bellows_write_growth(wide, narrow, growth, &facts) == BELLOWS_OK);
+  CHECK(facts.base_groups == 1 && facts.groups == info.groups);
+  CHECK(facts.growth_bytes == bytes_of(growth) && facts.model_bytes == bytes_of(wide));
+  CHECK(bellows_apply_growth(growth, narrow, NULL, NULL) == BELLOWS_OK);
   CHECK(bellows_model_load(narrow, NULL, &grown) == BELLOWS_OK);
-  CHECK(bellows_model_describe(grown, &facts) == BELLOWS_OK && facts.groups == info.groups);
+  CHECK(bellows_model_describe(grown, &described) == BELLOWS_OK);
+  CHECK(described.groups == info.groups);
   bellows_model_free(grown);
-  REFUSED(bellows_apply_growth(growth, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "narrow");
-  REFUSED(bellows_apply_growth(growth, other, NULL), BELLOWS_INVALID_ARGUMENT, "growth");
-  REFUSED(bellows_apply_growth(wide, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "not a growth file");
+  REFUSED(bellows_apply_growth(growth, narrow, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "narrow");
+  REFUSED(bellows_apply_growth(growth, other, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "growth");
+  REFUSED(bellows_apply_growth(wide, narrow, NULL, NULL), BELLOWS_INVALID_ARGUMENT,
+          "not a growth file");
   REFUSED(bellows_model_load(growth, NULL, &grown), BELLOWS_INVALID_ARGUMENT, "not a model");
   REFUSED(bellows_trim_model(wide, 0, narrow), BELLOWS_INVALID_ARGUMENT, "groups");
-  REFUSED(bellows_apply_growth(NULL, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "'growth' is NULL");
-  REFUSED(bellows_apply_growth(growth, NULL, NULL), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
-  REFUSED(bellows_write_growth(NULL, narrow, growth), BELLOWS_INVALID_ARGUMENT, "'wide' is NULL");
-  REFUSED(bellows_write_growth(wide, NULL, growth), BELLOWS_INVALID_ARGUMENT, "'base' is NULL");
-  REFUSED(bellows_write_growth(wide, narrow, NULL), BELLOWS_INVALID_ARGUMENT, "'growth' is NULL");
+  REFUSED(bellows_apply_growth(NULL, narrow, NULL, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'growth' is NULL");
+  REFUSED(bellows_apply_growth(growth, NULL, NULL, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'model' is NULL");
+  REFUSED(bellows_write_growth(NULL, narrow, growth, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'wide' is NULL");
+  REFUSED(bellows_write_growth(wide, NULL, growth, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'base' is NULL");
+  REFUSED(bellows_write_growth(wide, narrow, NULL, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'growth' is NULL");
   REFUSED(bellows_trim_model(NULL, 1, narrow), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
   REFUSED(bellows_trim_model(wide, 1, NULL), BELLOWS_INVALID_ARGUMENT, "'out' is NULL");
 }

@@ -706,7 +706,8 @@ TEST_F(Command, DiffApplyAndTrimNameWhatIsWrongWithTheirArguments) {
   expect_refused(bellows("trim " + wide + " --out x"), 2, {"--width K"});
   expect_refused(bellows("trim " + wide + " --width 1"), 2, {"--out FILE"});
   expect_refused(bellows("trim " + wide + " --width 0 --out x"), 2, {"--width", "'0'"});
-  expect_refused(bellows("trim " + wide + " --width 2 --out x"), 1, {wide, "ask for 1"});
+  expect_refused(bellows("trim " + wide + " --width 2 --out x"), 2,
+                 {"--width", "has 2 groups", "cannot be trimmed to 2"});
   expect_refused(bellows("apply " + path("narrow") + " " + path("growth")), 1,
                  {path("narrow"), "is a model, not a growth file"});
   expect_refused(bellows("inspect " + path("growth")), 1,

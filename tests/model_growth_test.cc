@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -657,16 +658,23 @@ TEST_F(ModelGrowthTest, KilledAtAnyTimeItLeavesTheOldOrTheNewModelWhole) {
   write_growth(wide, base, growth);
   const Bytes old = read_file(base);
   const Bytes grown = read_file(wide);
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(run_apply(growth, base, RLIM_INFINITY, 0), 0);
+  const std::chrono::duration<double, std::micro> whole = std::chrono::steady_clock::now() - start;
+  int killed = 0;
   std::mt19937 random(2);
   for (int i = 0; i < 15; ++i) {
     replace_file(base, old);
-    run_apply(growth, base, RLIM_INFINITY, 1 + static_cast<unsigned>(random() % 30000));
+    const auto moment = 1 + random() % static_cast<unsigned>(whole.count());
+    const int status = run_apply(growth, base, RLIM_INFINITY, static_cast<unsigned>(moment));
+    killed += WIFSIGNALED(status) ? 1 : 0;
     const Bytes found = read_file(base);
     ASSERT_TRUE(found == old || found == grown) << found.size();
     ASSERT_NO_THROW(static_cast<void>(load_model(base)));
     if (found == old) apply_growth(growth, base);
     ASSERT_TRUE(read_file(base) == grown);
   }
+  EXPECT_GE(killed, 3);
 }
 
 TEST_F(ModelGrowthTest, WhatAKilledProcessLeftDisturbsNobody) {

@@ -128,7 +128,7 @@ TEST(BufferMemory, RefusesMoreThanTheMachineHas) {
       const BufferMemory memory(table);
       ADD_FAILURE() << "nothing was thrown";
     } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
       EXPECT_THAT(error.what(), HasSubstr("not enough memory"));
     }
   }

@@ -87,7 +87,7 @@ TEST_F(SessionTest, RefusesABatchThatTheMachineCouldNeverHold) {
     const Session session(model, {.max_batch = 65536});
     ADD_FAILURE() << "nothing was thrown";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
     EXPECT_THAT(error.what(), AllOf(HasSubstr("session with max_batch 65536: not enough memory"),
                                     HasSubstr("use a smaller max_batch")));
   }
@@ -103,13 +103,15 @@ TEST(EveryFailure, IsAnErrorThatNamesWhatFailed) {
     }
     return std::string("nothing was thrown");
   };
-  EXPECT_EQ(error_of(std::bad_alloc()), "5 some.model: not enough memory; load less");
-  EXPECT_EQ(error_of(std::length_error("vector")), "5 some.model: not enough memory; load less");
+  EXPECT_EQ(error_of(std::bad_alloc()), "8 some.model: not enough memory; load less");
+  EXPECT_EQ(error_of(std::length_error("vector")), "8 some.model: not enough memory; load less");
   EXPECT_THAT(
       error_of(dnnl::error(dnnl_unimplemented, "no such primitive")),
       AllOf(HasSubstr("5 some.model: oneDNN cannot run it here"), HasSubstr("no such primitive")));
   EXPECT_EQ(error_of(Error(ErrorCode::kCorruptData, "bad")), "3 some.model: bad");
   EXPECT_EQ(error_of(Error(ErrorCode::kIoError, "some.model: bad")), "4 some.model: bad");
+  EXPECT_EQ(error_of(Error(ErrorCode::kIoError, "some.modelled: bad")),
+            "4 some.model: some.modelled: bad");
 }
 
 TEST_F(SessionTest, KeepsOnlyThePlansThatAreUsed) {

@@ -697,7 +697,7 @@ TEST_F(Trainer, SaysBeforeItTrainsThatTheLastGroupDoesNotFitIntoMemory) {
       {1, 28, 28}, kClasses, 2, "grouped", "per_width",
       {config::conv("conv1", {4, 1048576}, 1, 0), config::layer("global_avg_pool", "pool1")}));
   config.training.batch_size = 40;
-  expect_refused_unchanged(ErrorCode::kUnsupported, {"training group 2", "not enough memory"},
+  expect_refused_unchanged(ErrorCode::kOutOfMemory, {"training group 2", "not enough memory"},
                            config, digits(), options("run"));
 }
 

@@ -3,6 +3,7 @@
 // networks made by hand with oneDNN. docs/results/peers.md has results and how to read them.
 //
 //   bellows_peers [--network NAME]... [--batch 1,64] [--threads 1,2] [--rounds 5] [--times-only]
+//                 [--winograd]
 #include <bellows/bellows.h>
 
 #include <unistd.h>
@@ -117,12 +118,12 @@ struct Case {
 };
 
 Case measure(const OnnxRuntime& runtime, const std::string& name, int batch, int threads, int width,
-             int rounds) {
+             int rounds, bool winograd) {
   const ThreadCount thread_count(threads);
   std::unique_ptr<bench::OneCore> one_core;
   if (threads == 1) one_core = std::make_unique<bench::OneCore>();
   const Network network = bench::shipped_network(name);
-  const Model model = bench::random_model(network);
+  const Model model = bench::random_model(network, {.winograd = winograd});
   Session session(model, {.max_batch = batch, .threads = threads, .memory = MemoryMode::kOneShot});
   Session refinable(model, {.max_batch = batch, .threads = threads});
   const std::vector<float> images = bench::random_images(network, batch);
@@ -435,6 +436,7 @@ int run(int argc, char** argv) {
   add("batch", "Batch sizes", cxxopts::value<std::vector<int>>()->default_value("1,64"));
   add("threads", "Numbers of threads", cxxopts::value<std::vector<int>>()->default_value("1,2"));
   add("rounds", "Rounds; the least median counts", cxxopts::value<int>()->default_value("5"));
+  add("winograd", "Load Bellows' models with ModelOptions::winograd, for the table of times");
   add("times-only", "Neither memory, nor start, nor changes of width");
   add("first-answer", "Used by the program itself", cxxopts::value<std::string>());
   add("hold", "Used by the program itself", cxxopts::value<std::string>());
@@ -463,12 +465,13 @@ int run(int argc, char** argv) {
               runtime.version().c_str(), dnnl_version()->major, dnnl_version()->minor,
               dnnl_version()->patch);
   const int rounds = parsed["rounds"].as<int>();
+  const bool winograd = parsed.count("winograd") > 0;
   std::vector<Case> cases;
   for (const int threads : parsed["threads"].as<std::vector<int>>()) {
     for (const int batch : parsed["batch"].as<std::vector<int>>()) {
       for (const std::string& name : names) {
         for (int at = 1; at <= bench::shipped_network(name).groups(); ++at) {
-          cases.push_back(measure(runtime, name, batch, threads, at, rounds));
+          cases.push_back(measure(runtime, name, batch, threads, at, rounds, winograd));
           std::fprintf(stderr, "%s, batch %d, threads %d, width %d\n", name.c_str(), batch, threads,
                        at);
         }

@@ -86,8 +86,7 @@ struct MemoryUse {
 class BELLOWS_API Model {
  public:
   /// Loads and checks a model file. Throws Error: kNotFound, kCorruptData, kInvalidArgument (more
-  /// groups than the file has), kUnsupported (oneDNN cannot run it here, or not enough memory),
-  /// kIoError.
+  /// groups than the file has), kUnsupported (oneDNN cannot run it here), kOutOfMemory, kIoError.
   static Model load(const std::string& path, const ModelOptions& options = {});
 
   /// Widths it runs at: 1..groups().
@@ -129,14 +128,15 @@ struct Prediction {
 };
 
 /// Activations and scratch of one thread. One thread at a time, which need not be the one that made
-/// it; any number may share a model. `run`, `run_until`, `warm_up` and `refine` throw Error(kInUse)
-/// while another thread is inside one of them; what is read meanwhile is undefined. One that was
-/// moved from may only be destroyed or assigned to.
+/// it; any number may share a model. While a thread is inside `run`, `run_until`, `warm_up` or
+/// `refine`, these throw Error(kInUse) in any other, and so does what tells of results and expected
+/// times; what a span from an earlier call shows meanwhile is undefined. One that was moved from
+/// may only be destroyed or assigned to.
 class BELLOWS_API Session {
  public:
   /// Allocates everything. Throws Error: kInvalidArgument (options out of range, a batch of a model
-  /// that was loaded for single images), kUnsupported (not
-  /// enough memory or threads, or oneDNN cannot run the model at this batch size).
+  /// that was loaded for single images), kOutOfMemory, kUnsupported (the system makes no so many
+  /// threads, or oneDNN cannot run the model at this batch size).
   explicit Session(const Model& model, SessionOptions options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -146,8 +146,9 @@ class BELLOWS_API Session {
 
   /// Runs widths 1..`width` on `images` ([N, C, H, W], values 0..1; 1 <= N <= max_batch). Throws
   /// Error(kInvalidArgument) for a width out of range, a size that is not N whole images, or values
-  /// that are infinite or no numbers; the former results then stay. Error(kUnsupported), when
-  /// oneDNN fails, leaves no result: width() is then 0 and the session can be run again.
+  /// that are infinite or no numbers; the former results then stay. Error(kUnsupported) or
+  /// Error(kOutOfMemory), when oneDNN fails, leaves no result: width() is then 0 and the session
+  /// can be run again.
   void run(std::span<const float> images, int width);
   /// Runs on `images` as many widths as can be finished by `deadline`, and returns the widest: an
   /// answer at any time. A group is begun only while the time that it is expected to take, by this
@@ -212,7 +213,7 @@ struct GrowthFacts {
 /// Writes to `growth` the groups that the model `wide` has beyond the model `base`, whose groups
 /// must be the first ones of `wide`, byte for byte. Throws Error naming the culprit:
 /// kInvalidArgument (not grown from it, and where they differ; nothing to add; a result that is one
-/// of the two), kNotFound, kCorruptData, kUnsupported, kIoError.
+/// of the two), kNotFound, kCorruptData, kUnsupported (a newer format), kOutOfMemory, kIoError.
 BELLOWS_API GrowthFacts write_growth(const std::string& wide, const std::string& base,
                                      const std::string& growth);
 
@@ -221,14 +222,14 @@ BELLOWS_API GrowthFacts write_growth(const std::string& wide, const std::string&
 /// place of `model` and its permissions when `out` is empty; the disk needs room for it beside
 /// `model`. Throws Error naming the culprit, with `model` as it was: kInvalidArgument (grown from
 /// another model, or the model has these groups already), kNotFound, kCorruptData, kUnsupported (a
-/// newer format, or not enough memory), kIoError (disk full, ...).
+/// newer format), kOutOfMemory, kIoError (disk full, ...).
 BELLOWS_API GrowthFacts apply_growth(const std::string& growth, const std::string& model,
                                      const std::string& out = {});
 
 /// Writes to `out` the model `model` with its first `groups` groups only: the same bytes of weights
 /// under the same hashes, and what is known of these widths. Throws Error naming the culprit:
 /// kInvalidArgument (`groups` not below those of the model, or `out` is the model itself),
-/// kNotFound, kCorruptData, kUnsupported, kIoError.
+/// kNotFound, kCorruptData, kUnsupported, kOutOfMemory, kIoError.
 BELLOWS_API void trim_model(const std::string& model, int groups, const std::string& out);
 
 /// "0.1.0", as the library was built; the header's own are BELLOWS_VERSION_MAJOR, _MINOR, _PATCH.

@@ -23,7 +23,7 @@
  * A thread is not cancelled (pthread_cancel) inside a call.
  *
  * Threads: a model may be used by any number of them at once; a session by one at a time, which is
- * checked: the functions that run one return BELLOWS_IN_USE otherwise.
+ * checked: while one runs it, calls of others return BELLOWS_IN_USE.
  */
 #ifndef BELLOWS_BELLOWS_C_H_
 #define BELLOWS_BELLOWS_C_H_
@@ -43,9 +43,10 @@ typedef enum bellows_status {
   BELLOWS_NOT_FOUND = 2,        /* a file or an output that is not there */
   BELLOWS_CORRUPT_DATA = 3,     /* a file that contradicts its format or its own checksums */
   BELLOWS_IO_ERROR = 4,         /* the operating system refused to read or write */
-  BELLOWS_UNSUPPORTED = 5,      /* valid, but not on this machine; or not enough memory */
+  BELLOWS_UNSUPPORTED = 5,      /* valid, but not on this machine or in this build */
   BELLOWS_DEADLINE = 6,         /* nothing could be finished in time */
   BELLOWS_IN_USE = 7,           /* another thread is in the middle of a call on this session */
+  BELLOWS_OUT_OF_MEMORY = 8,    /* the system has not the memory for it, or not now */
   BELLOWS_INTERNAL_ERROR = 99   /* anything else; a fault of ours */
 } bellows_status;
 
@@ -137,6 +138,10 @@ BELLOWS_API bellows_status bellows_model_describe(const bellows_model* model,
 /* *name is the model's, valid until it is freed; NULL where the model has no names of classes. */
 BELLOWS_API bellows_status bellows_model_class_name(const bellows_model* model, int label,
                                                     const char** name);
+/* *name is that of output `index`, counted from 0: what bellows_session_output can be asked for. It
+ * is the model's, valid until that is freed. BELLOWS_NOT_FOUND behind the last one. */
+BELLOWS_API bellows_status bellows_model_output_name(const bellows_model* model, int index,
+                                                     const char** name);
 BELLOWS_API bellows_status bellows_model_width(const bellows_model* model, int number,
                                                bellows_width* width);
 /* What a session with these options (NULL: the defaults) would take, before it is made. */
@@ -154,7 +159,8 @@ BELLOWS_API bellows_status bellows_session_create(const bellows_model* model,
 BELLOWS_API void bellows_session_free(bellows_session* session);
 
 /* Runs widths 1..`width` on `values` floats, [N, C, H, W] in 0..1, which must be 1 to max_batch
- * whole images. After BELLOWS_UNSUPPORTED (oneDNN failed) there is no result. */
+ * whole images. After BELLOWS_UNSUPPORTED or
+ * BELLOWS_OUT_OF_MEMORY (oneDNN failed) there is no result. */
 BELLOWS_API bellows_status bellows_session_run(bellows_session* session, const float* images,
                                                size_t values, int width);
 /* Continues to the next width, computing its group only: the same bits as a run at that width. */
@@ -193,15 +199,26 @@ BELLOWS_API bellows_status bellows_session_best(const bellows_session* session, 
 BELLOWS_API bellows_status bellows_session_memory(const bellows_session* session,
                                                   bellows_memory* memory);
 
+typedef struct bellows_growth_facts {
+  size_t struct_bytes;
+  int base_groups;      /* groups that a model must have for the growth file */
+  int groups;           /* groups that the model has afterwards */
+  int64_t growth_bytes; /* of the growth file */
+  int64_t model_bytes;  /* of the model's file afterwards */
+} bellows_growth_facts;
+#define BELLOWS_GROWTH_FACTS_INIT \
+  { sizeof(bellows_growth_facts), 0, 0, 0, 0 }
+
 /* Adds the groups in the file `growth` to the model in the file `model`, which must have exactly
  * the groups that they were grown from. The result goes to the file `out`, or takes the place of
  * `model` when `out` is NULL. Stopped at any moment, it leaves the old model or the new one, whole;
- * models that are loaded stay what they are. */
+ * models that are loaded stay what they are. `facts` may be NULL. */
 BELLOWS_API bellows_status bellows_apply_growth(const char* growth, const char* model,
-                                                const char* out);
-/* Writes to the file `growth` the groups that the model `wide` has beyond the model `base`. */
+                                                const char* out, bellows_growth_facts* facts);
+/* Writes to the file `growth` the groups that the model `wide` has beyond the model `base`. `facts`
+ * may be NULL. */
 BELLOWS_API bellows_status bellows_write_growth(const char* wide, const char* base,
-                                                const char* growth);
+                                                const char* growth, bellows_growth_facts* facts);
 /* Writes to the file `out` the model in the file `model` with its first `groups` groups only. */
 BELLOWS_API bellows_status bellows_trim_model(const char* model, int groups, const char* out);
 
