@@ -1,7 +1,6 @@
 #include <bellows/bellows.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +11,7 @@
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
+#include "engine/latency.h"
 #include "engine/model_file.h"
 #include "engine/model_state.h"
 #include "engine/threads.h"
@@ -21,46 +21,10 @@ namespace bellows::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
 
-constexpr int kLatencyWarmUp = 16;
-constexpr int kLatencyLeastRuns = 25;
-constexpr int kLatencyMostRuns = 1000;
-constexpr double kLatencySeconds = 0.3;  // for each width
 constexpr std::size_t kLatencyImages = 16;
 constexpr std::size_t kCheckedImages = 4;
 constexpr double kTolerance = 1e-4;
-
-struct Latency {
-  double median_us = 0;
-  int runs = 0;
-};
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-Latency measure_latency(Session& session, const std::vector<float>& images, std::size_t elements,
-                        int width) {
-  const std::size_t count = images.size() / elements;
-  std::vector<double> times;
-  times.reserve(kLatencyMostRuns);
-  Clock::time_point begin = Clock::now();
-  for (int run = -kLatencyWarmUp; run < kLatencyMostRuns; ++run) {
-    const auto index = static_cast<std::size_t>(run + kLatencyWarmUp) % count;
-    const auto image = std::span(images).subspan(index * elements, elements);
-    const Clock::time_point start = Clock::now();
-    session.run(image, width);
-    const double seconds = seconds_since(start);
-    if (run == 0) begin = start;
-    if (run < 0) continue;
-    times.push_back(1e6 * seconds);
-    if (run + 1 >= kLatencyLeastRuns && seconds_since(begin) > kLatencySeconds) break;
-  }
-  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  std::nth_element(times.begin(), middle, times.end());
-  return {*middle, static_cast<int>(times.size())};
-}
 
 std::vector<int> widths_wanted(const Arguments& arguments, int groups) {
   std::vector<int> widths = arguments.integers("widths", 1);
@@ -200,7 +164,8 @@ int run_evaluate(const Arguments& arguments, Console& console) {
                     .accuracy = score.accuracy,
                     .loss = score.loss});
   }
-  int least_runs = std::numeric_limits<int>::max();
+  const LatencyOptions latency_options;
+  std::int64_t least_runs = std::numeric_limits<std::int64_t>::max();
   const bool with_latency = !arguments.has("no-latency");
   if (with_latency) {
     Session session(model, {.max_batch = 1, .threads = 1});
@@ -212,9 +177,10 @@ int run_evaluate(const Arguments& arguments, Console& console) {
     }
     for (WidthRow& row : rows) {
       console.status("measuring latency of width " + std::to_string(row.width) + " ...", true);
-      const Latency latency = measure_latency(session, images, model.image_elements(), row.width);
-      row.latency_us = latency.median_us;
-      least_runs = std::min(least_runs, latency.runs);
+      const auto latency =
+          measure_latency(session, images, model.image_elements(), {row.width}, latency_options);
+      row.latency_us = latency.front().p50;
+      least_runs = std::min(least_runs, latency.front().runs);
     }
   }
   std::vector<LayerDifference> layers;
@@ -236,7 +202,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
       result["latency"] = {{"statistic", "median"},
                            {"batch", 1},
                            {"threads", 1},
-                           {"warm_up_runs", kLatencyWarmUp},
+                           {"warm_up_runs", latency_options.warm_up_runs},
                            {"least_runs", least_runs}};
     }
     if (arguments.has("confusion")) {
@@ -254,7 +220,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
     console.print(width_table(rows, console));
     if (with_latency) {
       console.print("Latency: one image, one thread; median of at least " +
-                    std::to_string(least_runs) + " runs after " + std::to_string(kLatencyWarmUp) +
+                    std::to_string(least_runs) + " runs after " + std::to_string(latency_options.warm_up_runs) +
                     " to warm up.");
     }
     if (arguments.has("confusion")) {

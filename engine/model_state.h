@@ -58,6 +58,8 @@ struct ModelState {
   const ModelInfo info;
   const ModelOptions loaded;
   PackedWeights packed;
+  /// Of each group, as in the file; empty: it was made in memory. Set before it is shared.
+  std::vector<std::string> group_sha256 = {};
 
  private:
   std::shared_ptr<const Plan> build(const WeightSet* weights, int batch, int threads);

@@ -87,14 +87,15 @@ const ConfigValue* FieldReader::take(const char* key, const FieldInfo& info) {
   return value;
 }
 
-int FieldReader::integer(const ConfigValue& value, const char* key, const FieldInfo& info) const {
+template <class Integer>
+Integer FieldReader::integer(const ConfigValue& value, const char* key,
+                             const FieldInfo& info) const {
   const auto* integer = std::get_if<std::int64_t>(&value.data());
   if (integer == nullptr || static_cast<double>(*integer) < info.minimum ||
-      static_cast<double>(*integer) > info.maximum || *integer < std::numeric_limits<int>::min() ||
-      *integer > std::numeric_limits<int>::max()) {
+      static_cast<double>(*integer) > info.maximum || !std::in_range<Integer>(*integer)) {
     fail(value, key, "an integer" + accepted_range(info));
   }
-  return static_cast<int>(*integer);
+  return static_cast<Integer>(*integer);
 }
 
 double FieldReader::real(const ConfigValue& value, const char* key, const FieldInfo& info) const {
@@ -130,10 +131,18 @@ void FieldReader::field(const char* key, bool& value, const FieldInfo& info) {
 }
 
 void FieldReader::field(const char* key, int& value, const FieldInfo& info) {
-  if (const ConfigValue* found = take(key, info)) value = integer(*found, key, info);
+  if (const ConfigValue* found = take(key, info)) value = integer<int>(*found, key, info);
+}
+
+void FieldReader::field(const char* key, std::int64_t& value, const FieldInfo& info) {
+  if (const ConfigValue* found = take(key, info)) value = integer<std::int64_t>(*found, key, info);
 }
 
 void FieldReader::field(const char* key, double& value, const FieldInfo& info) {
+  if (const ConfigValue* found = take(key, info)) value = real(*found, key, info);
+}
+
+void FieldReader::field(const char* key, std::optional<double>& value, const FieldInfo& info) {
   if (const ConfigValue* found = take(key, info)) value = real(*found, key, info);
 }
 
@@ -145,9 +154,9 @@ void FieldReader::field(const char* key, Size2& value, const FieldInfo& info) {
   if (const ConfigValue* found = take(key, info)) {
     if (const auto* array = std::get_if<ConfigValue::Array>(&found->data())) {
       if (array->size() != 2) fail(*found, key, "an integer or [height, width]");
-      value = {integer((*array)[0], key, info), integer((*array)[1], key, info)};
+      value = {integer<int>((*array)[0], key, info), integer<int>((*array)[1], key, info)};
     } else {
-      const int side = integer(*found, key, info);
+      const int side = integer<int>(*found, key, info);
       value = {side, side};
     }
   }
@@ -158,7 +167,7 @@ void FieldReader::field(const char* key, std::vector<int>& value, const FieldInf
     const auto* array = std::get_if<ConfigValue::Array>(&found->data());
     if (array == nullptr) fail(*found, key, "an array of integers" + accepted_range(info));
     value.clear();
-    for (const ConfigValue& element : *array) value.push_back(integer(element, key, info));
+    for (const ConfigValue& element : *array) value.push_back(integer<int>(element, key, info));
   }
 }
 
@@ -217,8 +226,14 @@ void FieldWriter::field(const char* key, bool& value, const FieldInfo& /*info*/)
 void FieldWriter::field(const char* key, int& value, const FieldInfo& /*info*/) {
   add(key, ConfigValue(std::int64_t{value}));
 }
+void FieldWriter::field(const char* key, std::int64_t& value, const FieldInfo& /*info*/) {
+  add(key, ConfigValue(value));
+}
 void FieldWriter::field(const char* key, double& value, const FieldInfo& /*info*/) {
   add(key, ConfigValue(value));
+}
+void FieldWriter::field(const char* key, std::optional<double>& value, const FieldInfo& /*info*/) {
+  if (value) add(key, ConfigValue(*value));
 }
 void FieldWriter::field(const char* key, std::string& value, const FieldInfo& /*info*/) {
   add(key, ConfigValue(value));
@@ -262,8 +277,14 @@ void FieldDocumenter::field(const char* key, bool& value, const FieldInfo& info)
 void FieldDocumenter::field(const char* key, int& value, const FieldInfo& info) {
   add(key, "integer", ConfigValue(std::int64_t{value}), info);
 }
+void FieldDocumenter::field(const char* key, std::int64_t& value, const FieldInfo& info) {
+  add(key, "integer", ConfigValue(value), info);
+}
 void FieldDocumenter::field(const char* key, double& value, const FieldInfo& info) {
   add(key, "number", ConfigValue(value), info);
+}
+void FieldDocumenter::field(const char* key, std::optional<double>& value, const FieldInfo& info) {
+  add(key, "number", value ? ConfigValue(*value) : ConfigValue(ConfigValue::Data("none")), info);
 }
 void FieldDocumenter::field(const char* key, std::string& value, const FieldInfo& info) {
   add(key, "string", ConfigValue(value), info);

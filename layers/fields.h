@@ -9,8 +9,10 @@
 //   };
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +48,10 @@ class FieldVisitor {
 
   virtual void field(const char* key, bool& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, int& value, const FieldInfo& info) = 0;
+  virtual void field(const char* key, std::int64_t& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, double& value, const FieldInfo& info) = 0;
+  /// Absent where there is no value.
+  virtual void field(const char* key, std::optional<double>& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, std::string& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, Size2& value, const FieldInfo& info) = 0;
   virtual void field(const char* key, std::vector<int>& value, const FieldInfo& info) = 0;
@@ -73,7 +78,9 @@ class FieldReader final : public FieldVisitor {
 
   void field(const char* key, bool& value, const FieldInfo& info) override;
   void field(const char* key, int& value, const FieldInfo& info) override;
+  void field(const char* key, std::int64_t& value, const FieldInfo& info) override;
   void field(const char* key, double& value, const FieldInfo& info) override;
+  void field(const char* key, std::optional<double>& value, const FieldInfo& info) override;
   void field(const char* key, std::string& value, const FieldInfo& info) override;
   void field(const char* key, Size2& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<int>& value, const FieldInfo& info) override;
@@ -92,7 +99,8 @@ class FieldReader final : public FieldVisitor {
   const ConfigValue* take(const char* key, const FieldInfo& info);
   [[noreturn]] void fail(const ConfigValue& value, const char* key, const std::string& want) const;
   [[nodiscard]] std::string named(const char* key) const;
-  int integer(const ConfigValue& value, const char* key, const FieldInfo& info) const;
+  template <class Integer>
+  Integer integer(const ConfigValue& value, const char* key, const FieldInfo& info) const;
   double real(const ConfigValue& value, const char* key, const FieldInfo& info) const;
   const std::string& text(const ConfigValue& value, const char* key, const FieldInfo& info) const;
 
@@ -101,12 +109,14 @@ class FieldReader final : public FieldVisitor {
   std::vector<std::string> known_;
 };
 
-/// Writes fields into a table, all of them, also those at their defaults.
+/// Writes fields into a table, all of them that have a value, also those at their defaults.
 class FieldWriter final : public FieldVisitor {
  public:
   void field(const char* key, bool& value, const FieldInfo& info) override;
   void field(const char* key, int& value, const FieldInfo& info) override;
+  void field(const char* key, std::int64_t& value, const FieldInfo& info) override;
   void field(const char* key, double& value, const FieldInfo& info) override;
+  void field(const char* key, std::optional<double>& value, const FieldInfo& info) override;
   void field(const char* key, std::string& value, const FieldInfo& info) override;
   void field(const char* key, Size2& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<int>& value, const FieldInfo& info) override;
@@ -142,7 +152,9 @@ class FieldDocumenter final : public FieldVisitor {
 
   void field(const char* key, bool& value, const FieldInfo& info) override;
   void field(const char* key, int& value, const FieldInfo& info) override;
+  void field(const char* key, std::int64_t& value, const FieldInfo& info) override;
   void field(const char* key, double& value, const FieldInfo& info) override;
+  void field(const char* key, std::optional<double>& value, const FieldInfo& info) override;
   void field(const char* key, std::string& value, const FieldInfo& info) override;
   void field(const char* key, Size2& value, const FieldInfo& info) override;
   void field(const char* key, std::vector<int>& value, const FieldInfo& info) override;

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <bellows/error.h>
+#include <bellows/profile.h>
 
 namespace bellows {
 

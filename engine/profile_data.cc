@@ -1,0 +1,184 @@
+#include "engine/profile_data.h"
+
+#include <bellows/error.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/atomic_file.h"
+#include "engine/input_file.h"
+#include "engine/json_value.h"
+
+namespace bellows::internal {
+namespace {
+
+constexpr const char* kFormat = "bellows profile";
+constexpr int kFormatVersion = 1;
+// A hundred widths on a hundred numbers of threads need a tenth of it.
+constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+
+[[noreturn]] void corrupt(const std::string& file, const std::string& problem) {
+  throw Error(ErrorCode::kCorruptData, file + ": " + problem);
+}
+
+std::string read_text(const InputFile& file) {
+  if (file.size() > kMaxBytes) corrupt(file.name(), "is too large to be a profile");
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return text;
+}
+
+// What it is, before anything else of it is believed.
+void check_format(const ConfigValue& value, const std::string& file) {
+  const ConfigValue* format = value.find("format");
+  const auto* name = format == nullptr ? nullptr : std::get_if<std::string>(&format->data());
+  if (name == nullptr || *name != kFormat) {
+    corrupt(file, "is no profile: it has no \"format\": \"" + std::string(kFormat) +
+                      "\"; make one with 'bellows profile'");
+  }
+  const ConfigValue* version = value.find("format_version");
+  const auto* number = version == nullptr ? nullptr : std::get_if<std::int64_t>(&version->data());
+  if (number == nullptr) corrupt(file, "has no number \"format_version\"");
+  if (*number != kFormatVersion) {
+    throw Error(ErrorCode::kUnsupported, file + ": format version " + std::to_string(*number) +
+                                             " is unknown, this program reads version " +
+                                             std::to_string(kFormatVersion) +
+                                             "; use the version of Bellows that wrote the file");
+  }
+}
+
+void check_points(const ProfileData& profile, const std::string& file) {
+  if (profile.points.empty()) corrupt(file, "has no points");
+  const auto groups = static_cast<int>(profile.group_sha256.size());
+  for (std::size_t i = 0; i < profile.points.size(); ++i) {
+    const ProfilePoint& point = profile.points[i];
+    const std::string name = "point " + std::to_string(i + 1) + " (width " +
+                             std::to_string(point.width) + ", " + std::to_string(point.threads) +
+                             " threads)";
+    if (point.width > groups) {
+      corrupt(file, name + ": the model has widths 1 to " + std::to_string(groups));
+    }
+    const LatencyFigures& latency = point.latency_us;
+    if (latency.p50 <= 0 || latency.p95 < latency.p50 || latency.p99 < latency.p95) {
+      corrupt(file, name + ": its latencies p50, p95 and p99 must be positive and rise");
+    }
+    for (std::size_t other = 0; other < i; ++other) {
+      if (profile.points[other].width == point.width &&
+          profile.points[other].threads == point.threads) {
+        corrupt(file, name + ": stands twice");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void LatencyFigures::visit_fields(FieldVisitor& visitor) {
+  visitor.field("p50", p50, {.help = "half of the runs took no longer", .required = true});
+  visitor.field("p95", p95, {.help = "95 of 100 runs took no longer", .required = true});
+  visitor.field("p99", p99, {.help = "99 of 100 runs took no longer", .required = true});
+  visitor.field("mean", mean, {.help = "of the runs", .minimum = 0});
+  visitor.field("runs", runs, {.help = "behind these figures", .minimum = 0});
+  visitor.field("outliers", outliers, {.help = "runs left out", .minimum = 0});
+}
+
+void ProfilePoint::visit_fields(FieldVisitor& visitor) {
+  visitor.field("width", width, {.help = "active groups", .required = true, .minimum = 1});
+  visitor.field("threads", threads, {.help = "of the session", .required = true, .minimum = 1});
+  visitor.field("validation_accuracy", validation_accuracy,
+                {.help = "share of right answers, 0..1", .minimum = 0, .maximum = 1});
+  visitor.field("test_accuracy", test_accuracy,
+                {.help = "share of right answers, 0..1", .minimum = 0, .maximum = 1});
+  visitor.table("latency_us", {.help = "times of single runs", .required = true},
+                [this](FieldVisitor& fields) { latency_us.visit_fields(fields); });
+  visitor.field("energy_uj", energy_uj, {.help = "of one image", .minimum = 0});
+  visitor.field("macs", macs, {.help = "multiply-accumulates of one image", .minimum = 0});
+  visitor.field("weight_bytes", weight_bytes, {.help = "in the model file", .minimum = 0});
+  visitor.field("activation_bytes", activation_bytes,
+                {.help = "written and read in one run", .minimum = 0});
+  visitor.table("memory", {.help = "bytes held"}, [this](FieldVisitor& fields) {
+    fields.field("weights", memory_weights, {.help = "of the model", .minimum = 0});
+    fields.field("activations", memory_activations, {.help = "of the session", .minimum = 0});
+    fields.field("scratch", memory_scratch, {.help = "of the session", .minimum = 0});
+  });
+}
+
+void ProfileData::visit_fields(FieldVisitor& visitor) {
+  std::string format = kFormat;
+  int version = kFormatVersion;
+  visitor.field("format", format, {.required = true});
+  visitor.field("format_version", version, {.required = true});
+  visitor.table("model", {.required = true}, [this](FieldVisitor& fields) {
+    fields.field("file", model_file, {});
+    fields.field("name", model_name, {});
+    fields.field("group_sha256", group_sha256, {.required = true});
+  });
+  visitor.table("device", {.required = true}, [this](FieldVisitor& fields) {
+    fields.field("processor", device.processor, {.required = true});
+    fields.field("isa", device.isa, {.required = true});
+    fields.field("cores", device.cores, {.required = true, .minimum = 0});
+    fields.field("onednn", device.onednn, {.required = true});
+  });
+  visitor.table("energy", {}, [this](FieldVisitor& fields) {
+    fields.field("source", energy_source, {});
+    fields.field("idle_power_w", idle_power_w, {.minimum = 0});
+    fields.field("idle_subtracted", idle_subtracted, {});
+  });
+  visitor.table("data", {}, [this](FieldVisitor& fields) {
+    fields.field("name", data_name, {});
+    fields.field("validation_images", validation_images, {.minimum = 0});
+    fields.field("test_images", test_images, {.minimum = 0});
+  });
+  visitor.table("measured", {}, [this](FieldVisitor& fields) {
+    fields.field("date", date, {});
+    fields.field("command", command, {});
+    fields.field("bellows", bellows, {});
+    fields.field("warm_up_runs", warm_up_runs, {.minimum = 0});
+    fields.field("outlier_rule", outlier_rule, {});
+  });
+  visitor.tables(
+      "points", {.required = true},
+      [this](const ConfigValue& table) {
+        FieldReader reader(table, "points." + std::to_string(points.size() + 1));
+        ProfilePoint point;
+        point.visit_fields(reader);
+        reader.finish();
+        points.push_back(std::move(point));
+      },
+      [this] {
+        ConfigValue::Array array;
+        for (ProfilePoint& point : points) {
+          FieldWriter writer;
+          point.visit_fields(writer);
+          array.push_back(writer.value());
+        }
+        return array;
+      });
+}
+
+ProfileData read_profile(const std::filesystem::path& path) {
+  const InputFile file(path);
+  const std::string& name = file.name();
+  const ConfigValue value = read_json(read_text(file), name);
+  check_format(value, name);
+  ProfileData profile;
+  try {
+    FieldReader reader(value, "");
+    profile.visit_fields(reader);
+    reader.finish();
+  } catch (const Error& error) {
+    // A wrong value in a file makes a corrupt file, not a wrong argument.
+    throw Error(ErrorCode::kCorruptData, error.what());
+  }
+  check_points(profile, name);
+  profile.source = name;
+  return profile;
+}
+
+void write_profile(const std::filesystem::path& path, ProfileData profile) {
+  FieldWriter writer;
+  profile.visit_fields(writer);
+  write_file_atomically(path, writer.value().to_json() + "\n");
+}
+
+}  // namespace bellows::internal
