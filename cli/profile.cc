@@ -1,0 +1,334 @@
+#include <bellows/bellows.h>
+
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/energy_options.h"
+#include "cli/evaluation_data.h"
+#include "cli/numbers.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "engine/latency.h"
+#include "engine/model_state.h"
+#include "engine/operation_counts.h"
+#include "engine/profile_data.h"
+#include "engine/threads.h"
+#include "training/data/random.h"
+#include "training/evaluator.h"
+
+namespace bellows::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using internal::ProfileData;
+using internal::ProfilePoint;
+
+constexpr std::size_t kTimedImages = 16;
+constexpr double kIdleSeconds = 2;
+
+// What the images tell: accuracies by width, and some of them to run.
+struct Images {
+  std::string name;
+  std::vector<double> validation;  // [width - 1]; empty: not known
+  std::vector<double> test;
+  std::int64_t validation_images = 0;
+  std::int64_t test_images = 0;
+  std::vector<float> timed;  // whole images
+};
+
+std::vector<double> accuracies(const Model& model, const Dataset& images, const char* what,
+                               Console& console) {
+  EvaluationOptions options{.threads = available_cores()};
+  options.progress = [&](std::size_t done, std::size_t of) {
+    if (!console.status_due()) return;
+    console.status(std::string(what) + " " +
+                   progress_bar(static_cast<double>(done) / static_cast<double>(of), 30));
+  };
+  std::vector<double> shares;
+  for (const WidthScore& score : evaluate(model, images, options)) shares.push_back(score.accuracy);
+  return shares;
+}
+
+std::vector<float> first_images(const Dataset& images) {
+  std::vector<float> values;
+  for (std::size_t i = 0; i < std::min(kTimedImages, images.size()); ++i) {
+    for (const std::uint8_t pixel : images.image(i)) {
+      values.push_back(static_cast<float>(pixel) / 255.0F);
+    }
+  }
+  return values;
+}
+
+// Without a folder of images, what the model file says of its accuracy counts.
+Images look_at_images(const Arguments& arguments, const Model& model, Console& console) {
+  const ModelInfo& info = internal::state_of(model)->info;
+  Images found{.name = info.data_set};
+  if (!arguments.has("data")) {
+    found.validation = info.validation_accuracy;
+    found.test = info.test_accuracy;
+    Random random(1);
+    found.timed.resize(kTimedImages * model.image_elements());
+    for (float& value : found.timed) value = static_cast<float>(random.unit());
+    return found;
+  }
+  EvaluationRequest request{.data = arguments.text("data"),
+                            .format = arguments.text("format"),
+                            .split = "validation"};
+  console.status("loading images ...", true);
+  const Dataset validation = load_evaluation_data(info, model, request).images;
+  found.name = validation.name();
+  found.validation = accuracies(model, validation, "validation images", console);
+  found.validation_images = static_cast<std::int64_t>(validation.size());
+  found.timed = first_images(validation);
+  request.split = "test";
+  const EvaluationData test = load_evaluation_data(info, model, request);
+  if (test.part == kTestImages && !test.images.empty()) {
+    found.test = accuracies(model, test.images, "test images", console);
+    found.test_images = static_cast<std::int64_t>(test.images.size());
+  }
+  return found;
+}
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+// Energy of one image at a width: that of many runs, one after the other.
+double measure_energy_uj(Session& session, EnergyMeter& meter, const std::vector<float>& images,
+                         std::size_t elements, int width, double least_seconds) {
+  const double span = std::max(least_seconds, meter.shortest_span_s());
+  const double pause = meter.longest_pause_s() / 2;
+  const double before = meter.joules();
+  const double begin = steady_seconds();
+  double end = begin;
+  double read = begin;
+  std::int64_t runs = 0;
+  for (std::size_t next = 0; end - begin < span; next = (next + elements) % images.size()) {
+    const double start = end;
+    session.run(std::span(images).subspan(next, elements), width);
+    end = steady_seconds();
+    meter.image_done(width, end - start);
+    ++runs;
+    if (end - read > pause) {
+      static_cast<void>(meter.joules());
+      read = end;
+    }
+  }
+  return 1e6 * (meter.joules() - before) / static_cast<double>(runs);
+}
+
+std::string table_of(const ProfileData& profile, const Console& console) {
+  const auto share = [](const std::optional<double>& value) {
+    return value ? percent_text(*value) : std::string("-");
+  };
+  Table table({{"threads"},
+               {"width"},
+               {"validation"},
+               {"test"},
+               {"p50"},
+               {"p95"},
+               {"p99"},
+               {"energy"},
+               {"MACs"},
+               {"activations"}});
+  for (const ProfilePoint& point : profile.points) {
+    table.add({std::to_string(point.threads), std::to_string(point.width),
+               share(point.validation_accuracy), share(point.test_accuracy),
+               fixed_text(point.latency_us.p50, 1) + " us", fixed_text(point.latency_us.p95, 1),
+               fixed_text(point.latency_us.p99, 1),
+               point.energy_uj ? fixed_text(*point.energy_uj, 2) + " uJ" : "-",
+               scaled_text(point.macs), bytes_text(point.memory_activations)});
+  }
+  return table.text(console.heading_begin(), console.heading_end());
+}
+
+// What every point says whoever measures it.
+ProfilePoint described_point(const Model& model, const std::vector<StepCounts>& counts,
+                             const Images& images, int width, int threads) {
+  const auto index = static_cast<std::size_t>(width - 1);
+  const Width cost = model.width(width);
+  const OperationCounts moved = up_to_width(counts, width);
+  const MemoryUse memory = model.memory({.threads = threads});
+  ProfilePoint point{.width = width, .threads = threads};
+  if (index < images.validation.size()) point.validation_accuracy = images.validation[index];
+  if (index < images.test.size()) point.test_accuracy = images.test[index];
+  point.macs = cost.macs;
+  point.weight_bytes = cost.weight_bytes;
+  point.activation_bytes = moved.read_bytes + moved.written_bytes;
+  point.memory_weights = static_cast<std::int64_t>(memory.weights);
+  point.memory_activations = static_cast<std::int64_t>(memory.activations);
+  point.memory_scratch = static_cast<std::int64_t>(memory.scratch);
+  return point;
+}
+
+class Profiler {
+ public:
+  Profiler(const Arguments& arguments, const Model& model, Console& console)
+      : arguments_(arguments), model_(model), console_(console) {
+    counts_ = count_operations(internal::state_of(model)->network);
+    widths_.resize(static_cast<std::size_t>(model.groups()));
+    std::iota(widths_.begin(), widths_.end(), 1);
+  }
+
+  // By the device's own figures: nothing is run.
+  void estimate(const DeviceModel& device, const Images& images, ProfileData& profile) {
+    profile.device = {.processor = "estimate: " + device.name, .isa = "none", .onednn = "none"};
+    profile.energy_source = "modelled: operations (" + device.name + ")";
+    profile.outlier_rule = "nothing was run: time at the device's peak";
+    for (const int width : widths_) {
+      ProfilePoint point = described_point(model_, counts_, images, width, 1);
+      const auto seconds = peak_seconds(device, point.macs);
+      if (!seconds) {
+        throw UsageError("--device: '" + device.name +
+                         "' has no clock, so that its times cannot be estimated; choose another");
+      }
+      const double us = 1e6 * *seconds;
+      point.latency_us = {.p50 = us, .p95 = us, .p99 = us, .mean = us};
+      point.energy_uj = modelled_energy(device, counts_, width, seconds).total_uj();
+      profile.points.push_back(std::move(point));
+    }
+  }
+
+  void measure(EnergyMeter* meter, const Images& images, ProfileData& profile) {
+    const double seconds = arguments_.real("seconds", 0.001, 3600).value_or(1);
+    const LatencyOptions options{.seconds = seconds, .most_runs = 100000, .turns = 5};
+    profile.device = this_device();
+    profile.warm_up_runs = options.warm_up_runs;
+    profile.outlier_rule = kOutlierRule;
+    if (meter != nullptr) {
+      profile.energy_source = meter->source();
+      console_.status("measuring the idle machine ...", true);
+      const auto sleep = [](double s) {
+        std::this_thread::sleep_for(std::chrono::duration<double>(s));
+      };
+      profile.idle_power_w =
+          idle_power_w(*meter, std::max(kIdleSeconds, meter->shortest_span_s()), steady_seconds,
+                       sleep);
+      profile.idle_subtracted = arguments_.has("subtract-idle");
+    }
+    std::vector<int> threads = arguments_.integers("threads", 1);
+    if (threads.empty()) threads = {1};
+    for (const int count : threads) {
+      Session session(model_, {.threads = count});
+      console_.status("threads " + std::to_string(count) + ": measuring latencies ...", true);
+      const auto latencies = measure_latency(session, images.timed, model_.image_elements(),
+                                             widths_, options);
+      for (const int width : widths_) {
+        ProfilePoint point = described_point(model_, counts_, images, width, count);
+        point.latency_us = latencies[static_cast<std::size_t>(width - 1)];
+        if (meter != nullptr) {
+          console_.status("threads " + std::to_string(count) + ", width " + std::to_string(width) +
+                              ": measuring energy ...",
+                          true);
+          point.energy_uj = measure_energy_uj(session, *meter, images.timed,
+                                              model_.image_elements(), width, seconds / 5);
+          if (profile.idle_subtracted) {
+            *point.energy_uj = std::max(
+                0.0, *point.energy_uj - *profile.idle_power_w * point.latency_us.mean);
+          }
+        }
+        profile.points.push_back(std::move(point));
+      }
+    }
+  }
+
+ private:
+  const Arguments& arguments_;
+  const Model& model_;
+  Console& console_;
+  std::vector<StepCounts> counts_;
+  std::vector<int> widths_;
+};
+
+int run_profile(const Arguments& arguments, Console& console) {
+  const std::string& path = arguments.plain()[0];
+  const auto out = arguments.text("out");
+  if (!out) throw UsageError("missing --out FILE.json; see bellows profile --help");
+  const EnergyChoice energy = energy_choice(arguments);
+  if (arguments.has("estimate") && !energy.device) {
+    throw UsageError("--estimate needs a device model: --device NAME|FILE.toml");
+  }
+  const Model model = Model::load(path);
+  const auto& state = *internal::state_of(model);
+  const Images images = look_at_images(arguments, model, console);
+
+  ProfileData profile;
+  profile.model_file = std::filesystem::path(path).filename();
+  if (const std::string* name = state.info.find_extra("configuration")) profile.model_name = *name;
+  profile.group_sha256 = state.group_sha256;
+  profile.data_name = images.name;
+  profile.validation_images = images.validation_images;
+  profile.test_images = images.test_images;
+  profile.date = now_text();
+  profile.command = shell_line(arguments.command());
+  profile.bellows = version();
+  Profiler profiler(arguments, model, console);
+  if (arguments.has("estimate")) {
+    profiler.estimate(*energy.device, images, profile);
+  } else {
+    const auto meter = make_meter(energy, state.network);
+    profiler.measure(meter.get(), images, profile);
+  }
+  write_profile(*out, profile);
+
+  if (arguments.has("json")) {
+    console.print_json(Json{{"profile", *out},
+                            {"model", path},
+                            {"energy_source", profile.energy_source},
+                            {"points", profile.points.size()}});
+    return kDone;
+  }
+  console.print(path + " on " + profile.device.processor + "\n");
+  console.print(table_of(profile, console));
+  std::string notes = "Latency: one image; " + profile.outlier_rule + ".\nEnergy: " +
+                      (profile.energy_source.empty() ? "not known" : profile.energy_source);
+  if (profile.idle_power_w) {
+    notes += "; idle power " + fixed_text(*profile.idle_power_w, 2) + " W" +
+             (profile.idle_subtracted ? ", subtracted" : "");
+  }
+  console.print(notes + ".\nThe profile is " + *out + ".");
+  return kDone;
+}
+
+}  // namespace
+
+Verb profile_verb() {
+  Usage usage;
+  usage.verb = "profile";
+  usage.summary = "Measure latency, energy and accuracy of every width on this device";
+  usage.arguments = "MODEL --out FILE.json [options]";
+  usage.details =
+      "`bellows run` and the controller of the library choose widths by such a profile. It belongs\n"
+      "to this model and this device. Energy comes from the most trusted meter that works here, or\n"
+      "from a device model (docs/energy.md). Without --data the accuracies are those that the model\n"
+      "file tells.";
+  usage.example =
+      "bellows profile runs/mnist-lenet/model.safetensors --data DATA/mnist --out profile.json\n"
+      "bellows profile model.safetensors --estimate --device small-accelerator --out estimate.json";
+  usage.least = usage.most = 1;
+  usage.wanted = "the model file (MODEL)";
+  usage.options = {
+      {"out", "FILE.json", "The file to write"},
+      {"data", "DIR", "Folder of the images that the model was trained on"},
+      {"format", "F",
+       "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
+      {"threads", "N,..", "Numbers of threads to measure (default 1)"},
+      {"seconds", "S", "Time to run each width for (default 1)"},
+      {"subtract-idle", "", "Take the power of the idle machine off the energies"},
+      {"estimate", "", "Run nothing: times and energies by the figures of --device"},
+  };
+  add_energy_options(usage);
+  usage.options.push_back({"json", "", "Print one JSON object"});
+  return {usage, run_profile};
+}
+
+}  // namespace bellows::cli
