@@ -76,8 +76,8 @@ struct MeterOptions {
 /// A kind of meter: one that works here, or why there is none.
 struct FoundMeter {
   MeterKind kind = MeterKind::kRapl;
-  std::unique_ptr<EnergyMeter> meter;  ///< null: there is none
-  std::string problem;                 ///< one line with the remedy, where there is one
+  std::unique_ptr<EnergyMeter> meter = {};  ///< null: there is none
+  std::string problem = {};                 ///< one line with the remedy, where there is one
 };
 
 /// Looks for every kind but the model; the most trusted first, one entry a kind. Each meter has

@@ -19,8 +19,8 @@ class Sysfs {
 
   /// What a file says, or why that cannot be known.
   struct Answer {
-    std::string text;  ///< the first line, without its end
-    int problem = 0;   ///< an errno; 0: none
+    std::string text = {};  ///< the first line, without its end
+    int problem = 0;        ///< an errno; 0: none
   };
 
   /// `file` is relative to the root: "class/hwmon/hwmon0/name".
