@@ -4,6 +4,8 @@
 #include <fstream>
 #include <string>
 
+#include "bench/energy_per_width.h"
+
 namespace {
 
 // As Linux tells it; "unknown" elsewhere.
@@ -21,6 +23,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::AddCustomContext("cpu_model", cpu_model());
+  bellows::bench::register_energy_per_width();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

@@ -1,5 +1,6 @@
 #include "bench/networks.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -37,11 +38,24 @@ ConfigValue summed(const ConfigValue& value) {
   return ConfigValue(std::move(copy));
 }
 
+const std::filesystem::path kConfigs = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
+
 }  // namespace
 
+std::vector<std::string> shipped_networks() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(kConfigs)) {
+    const std::filesystem::path& file = entry.path();
+    // What is in devices/ describes machines.
+    if (file.extension() != ".toml" || file.parent_path().filename() == "devices") continue;
+    names.push_back(file.parent_path().filename() / file.stem());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 Network shipped_network(const std::string& name) {
-  const auto folder = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
-  return std::move(read_run_config(folder / (name + ".toml")).network);
+  return std::move(read_run_config(kConfigs / (name + ".toml")).network);
 }
 
 Network triangular_network(const std::string& name) {

@@ -12,6 +12,9 @@
 
 namespace bellows::bench {
 
+/// The runs in configs/, each as "cifar10/vgg", in alphabetical order.
+std::vector<std::string> shipped_networks();
+
 /// The network of a run in configs/, named "cifar10/vgg". Throws Error as reading does.
 Network shipped_network(const std::string& name);
 

@@ -105,7 +105,7 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
   const bool test = request.split == "test";
   if (test) {
     try {
-      return {load_dataset(format, folder, Split::kTest, options), "test images"};
+      return {load_dataset(format, folder, Split::kTest, options), kTestImages};
     } catch (const Error& error) {
       const bool may_lack = format == DatasetFormat::kSvhn || format == DatasetFormat::kFolder;
       if (error.code() != ErrorCode::kNotFound || !may_lack) throw;

@@ -18,6 +18,9 @@ struct EvaluationRequest {
   std::string split = "test";         ///< test, validation or train
 };
 
+/// What `part` says of the data set's own test images.
+inline constexpr const char* kTestImages = "test images";
+
 struct EvaluationData {
   Dataset images;
   std::string part;  ///< for people: "test images", "10 % of the training images, held out ..."

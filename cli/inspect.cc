@@ -5,11 +5,13 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/operation_report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
 #include "engine/model_file.h"
 #include "engine/model_state.h"
+#include "training/device_config.h"
 #include "training/run_config.h"
 
 namespace bellows::cli {
@@ -185,7 +187,7 @@ std::vector<std::pair<std::string, std::string>> facts_about(const Subject& subj
   return facts;
 }
 
-Json json_of(const Subject& subject, bool with_layers) {
+Json json_of(const Subject& subject, const std::optional<DeviceModel>& device, bool with_layers) {
   const Network& network = subject.network();
   const ModelInfo& info = subject.info();
   const auto costs = layer_costs(subject);
@@ -197,6 +199,16 @@ Json json_of(const Subject& subject, bool with_layers) {
       {"connectivity",
        network.connectivity() == Connectivity::kTriangular ? "triangular" : "grouped"}};
   result["widths"] = width_json(width_rows(subject));
+  const std::vector<StepCounts> steps = count_operations(network);
+  const std::vector<Cache> caches = machine_caches(Sysfs());
+  for (Json& width : result["widths"]) {
+    width["operations"] = operation_json(steps, width.at("width"), caches);
+  }
+  result["caches"] = Json::array();
+  for (const Cache& cache : caches) {
+    result["caches"].push_back({{"name", cache.name}, {"size_bytes", cache.size_bytes}});
+  }
+  if (device) result["device"] = energy_json(*device, steps);
   result["built"] = subject.state != nullptr;
   for (int width = 1; subject.state && width <= network.groups(); ++width) {
     std::int64_t macs = 0;
@@ -247,6 +259,7 @@ Json json_of(const Subject& subject, bool with_layers) {
     }
     result["layers"].push_back(std::move(layer));
   }
+  result["steps"] = steps_json(steps);
   if (!subject.state) return result;
   result["implementations"] = Json::array();
   for (const Program& program : subject.state->plan(1, 1)->programs) {
@@ -291,6 +304,28 @@ void print_session_memory(const Subject& subject, Console& console) {
   console.print("A session of one image on one thread takes " + text(kept.activations) +
                 " for activations, " + text(one_shot.activations) + " if it is\none-shot, and " +
                 text(kept.scratch) + " of scratch.");
+}
+
+std::string caches_text(const std::vector<Cache>& caches) {
+  if (caches.empty()) return "this machine tells nothing of its caches";
+  std::string text = "this machine's caches are ";
+  for (const Cache& cache : caches) {
+    text += (&cache == caches.data() ? "" : ", ") + cache.name + " " + bytes_text(cache.size_bytes);
+  }
+  return text;
+}
+
+void print_operations(const Subject& subject, const std::optional<DeviceModel>& device,
+                      Console& console) {
+  const std::vector<StepCounts> steps = count_operations(subject.network());
+  const std::vector<Cache> caches = machine_caches(Sysfs());
+  console.print(
+      "\nWhat one image computes and moves (maps: activations of all layers, fit in: of the " +
+      std::string("\nlargest layer; ") + caches_text(caches) + "):\n" +
+      operation_table(steps, caches, console));
+  if (!device) return;
+  console.print("\nEnergy of one image, modelled: operations (" + device->name + ": " +
+                device->description + "):\n" + energy_table(*device, steps, console));
 }
 
 using CostText = std::string (*)(const LayerCost& cost);
@@ -338,6 +373,8 @@ void print_layers(const Subject& subject, Console& console) {
       subject,
       "Bytes of weights:", [](const LayerCost& cost) { return bytes_text(4 * cost.parameters); },
       console);
+  console.print("\nBytes of activations read and written for one image:\n" +
+                step_table(count_operations(network), console));
   if (!subject.state) return;
   Table steps({{"step", Column::Align::kLeft}, {"implementation", Column::Align::kLeft}});
   for (const Program& program : subject.state->plan(1, 1)->programs) {
@@ -350,10 +387,12 @@ void print_layers(const Subject& subject, Console& console) {
 }
 
 int run_inspect(const Arguments& arguments, Console& console) {
+  std::optional<DeviceModel> device;
+  if (const auto name = arguments.text("device")) device = find_device_model(*name);
   const Subject subject = load_subject(arguments.plain()[0]);
   const bool with_layers = arguments.has("layers");
   if (arguments.has("json")) {
-    console.print_json(json_of(subject, with_layers));
+    console.print_json(json_of(subject, device, with_layers));
     return kDone;
   }
   console.print(subject.path + (subject.config ? ": configuration, not trained" : ": model") +
@@ -371,6 +410,7 @@ int run_inspect(const Arguments& arguments, Console& console) {
         "\nIts weights take more than " + bytes_text(kMostBytesBuilt) +
         ", so it was not built: nothing is said of padding and of the code that runs it.");
   }
+  print_operations(subject, device, console);
   if (with_layers) print_layers(subject, console);
   if (subject.state) {
     for (const std::string& step : subject.state->plan(1, 1)->reference_steps()) {
@@ -391,6 +431,10 @@ int run_inspect(const Arguments& arguments, Console& console) {
 }  // namespace
 
 Verb inspect_verb() {
+  std::string names;
+  for (const std::string& name : shipped_device_models()) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
   Usage usage;
   usage.verb = "inspect";
   usage.summary = "Show what a model or a configuration consists of and costs";
@@ -401,10 +445,12 @@ Verb inspect_verb() {
       "its shapes.";
   usage.example =
       "bellows inspect runs/digits-lenet/model.safetensors\n"
-      "bellows inspect configs/cifar10/vgg.toml --layers";
+      "bellows inspect configs/cifar10/vgg.toml --layers\n"
+      "bellows inspect configs/mnist/lenet.toml --device small-accelerator";
   usage.least = usage.most = 1;
   usage.wanted = "a model file (MODEL) or a configuration (CONFIG.toml)";
   usage.options = {
+      {"device", "NAME|FILE.toml", "Also the energy of an image on this device model: " + names},
       {"layers", "", "Also every layer, its cost by width, and the code that runs it"},
       {"json", "", "Print one JSON object"},
   };

@@ -70,9 +70,9 @@ Images look_at_images(const Arguments& arguments, const Model& model, Console& c
   if (!arguments.has("data")) {
     found.validation = info.validation_accuracy;
     found.test = info.test_accuracy;
-    Random random(1);
+    data::KeyedRandom random(1);
     found.timed.resize(kTimedImages * model.image_elements());
-    for (float& value : found.timed) value = static_cast<float>(random.unit());
+    for (float& value : found.timed) value = random.uniform();
     return found;
   }
   EvaluationRequest request{.data = arguments.text("data"),

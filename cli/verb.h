@@ -20,6 +20,7 @@ Verb train_verb();
 Verb evaluate_verb();
 Verb infer_verb();
 Verb inspect_verb();
+Verb profile_verb();
 Verb export_verb();
 /// "diff", "apply", "trim".
 std::vector<Verb> growth_verbs();

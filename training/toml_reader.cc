@@ -153,21 +153,23 @@ class Converter {
 }  // namespace
 
 ConfigValue read_toml(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  const std::string text = read_text(path);
-  check_depth(text, file);
+  return parse_toml(read_text(path), path.string());
+}
+
+ConfigValue parse_toml(std::string_view text, const std::string& name) {
+  check_depth(text, name);
   toml::table table;
   try {
-    table = toml::parse(text, file);
+    table = toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     // The description quotes the offending character, which may be a line break.
     std::string message(error.description());
     for (char& c : message) {
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     }
-    fail(file, error.source().begin.line, message);
+    fail(name, error.source().begin.line, message);
   }
-  return ConfigValue(Converter(file).members(table, 1), file);
+  return ConfigValue(Converter(name).members(table, 1), name);
 }
 
 }  // namespace bellows

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "layers/config_value.h"
 
@@ -13,5 +15,8 @@ namespace bellows {
 /// ("file:line: message": a syntax error, a date or time, which no key takes, a file of more than
 /// 1 MiB, values nested too deep).
 [[nodiscard]] ConfigValue read_toml(const std::filesystem::path& path);
+
+/// The same for a text, called `name` where `read_toml` names the file.
+[[nodiscard]] ConfigValue parse_toml(std::string_view text, const std::string& name);
 
 }  // namespace bellows
