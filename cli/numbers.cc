@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
 namespace bellows::cli {
 namespace {
@@ -60,6 +61,15 @@ std::string duration_text(double seconds) {
   const std::int64_t minutes = whole / 60 % 60;
   return (hours > 0 ? std::to_string(hours) + ":" + two(minutes) : std::to_string(minutes)) + ":" +
          two(whole % 60);
+}
+
+std::string utc_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
 }
 
 std::string scientific_text(double value) { return format("%.*e", 1, value); }

@@ -18,6 +18,8 @@ std::string bytes_text(std::int64_t bytes);
 std::string fixed_text(double value, int digits);
 /// "0:07", "12:34", "1:02:03".
 std::string duration_text(double seconds);
+/// This moment: "2026-11-21T13:00:00Z".
+std::string utc_text();
 /// "1.3e-06"
 std::string scientific_text(double value);
 

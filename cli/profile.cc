@@ -1,7 +1,6 @@
 #include <bellows/bellows.h>
 
 #include <chrono>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <thread>
@@ -91,15 +90,6 @@ Images look_at_images(const Arguments& arguments, const Model& model, Console& c
     found.test_images = static_cast<std::int64_t>(test.images.size());
   }
   return found;
-}
-
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
 }
 
 // Energy of one image at a width: that of many runs, one after the other.
@@ -268,7 +258,7 @@ int run_profile(const Arguments& arguments, Console& console) {
   profile.data_name = images.name;
   profile.validation_images = images.validation_images;
   profile.test_images = images.test_images;
-  profile.date = now_text();
+  profile.date = utc_text();
   profile.command = shell_line(arguments.command());
   profile.bellows = version();
   Profiler profiler(arguments, model, console);
