@@ -9,9 +9,12 @@ namespace {
 constexpr double kMostOwn = 4;          // and its inverse the least
 constexpr double kFading = 1.0 / 2048;  // of an own factor, each reading
 
-constexpr double kTailRise = 0.1;  // for a reading too many
-constexpr double kMostTail = 8;
-constexpr double kLeastTail = 0.25;
+// From a third of what the profile says to 8 times that.
+const double kStep = std::log(1.02);
+constexpr double kMiddleStep = 55;
+
+// The share of the readings allowed above a percentile that is used.
+constexpr double kUsed = 0.8;
 
 }  // namespace
 
@@ -49,18 +52,30 @@ ObservedScale::Middle ObservedScale::middle() const {
 }
 
 ObservedTail::ObservedTail(int percentile)
-    : allowed_(percentile == 50 ? 0 : 0.5 * (100 - percentile) / 100) {}
+    : allowed_(percentile == 50
+                   ? 0
+                   : static_cast<std::size_t>(kUsed * kReadings * (100 - percentile) / 100)) {
+  const std::size_t as_profile = step_of(1);
+  steps_.fill(static_cast<unsigned char>(as_profile));
+  counts_[as_profile] = kReadings;
+}
+
+std::size_t ObservedTail::step_of(double factor) {
+  const double step = std::round(kMiddleStep + std::log(factor) / kStep);
+  return static_cast<std::size_t>(std::clamp(step, 0.0, static_cast<double>(kSteps - 1)));
+}
 
 void ObservedTail::observe(double excess, double ratio) {
   if (allowed_ == 0) return;
-  if (excess <= of(ratio)) {
-    surplus_ = std::max(0.0, surplus_ - allowed_);
-    factor_ *= 1 - kTailRise * allowed_;
-  } else {
-    if (surplus_ > 0) factor_ *= 1 + kTailRise;
-    surplus_ = std::min(surplus_ + 1, 2.0);
-  }
-  factor_ = std::clamp(factor_, kLeastTail, kMostTail);
+  const std::size_t step = step_of(excess / ratio);
+  --counts_[steps_[next_]];
+  ++counts_[step];
+  steps_[next_] = static_cast<unsigned char>(step);
+  next_ = (next_ + 1) % kReadings;
+  std::size_t above = 0;
+  std::size_t percentile = kSteps;
+  while (above <= allowed_) above += counts_[--percentile];
+  factor_ = std::exp((static_cast<double>(percentile) - kMiddleStep) * kStep);
 }
 
 double ObservedTail::of(double ratio) const { return std::max(1.0, ratio * factor_); }

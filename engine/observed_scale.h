@@ -51,10 +51,11 @@ class ObservedScale {
 };
 
 /// How much longer than its profile the slow runs are, next to the typical ones: a factor on the
-/// ratio of a percentile to the median. Rises where more than half of the readings that may exceed
-/// the percentile do exceed it (the other half is left for what nobody foresees), and falls as
-/// slowly as they are allowed to be rare. The first surplus reading is not counted, so one hiccup
-/// changes nothing.
+/// ratio of a percentile to the median, the same for all points. It is the percentile itself over
+/// the last 1024 readings, which count as being what the profile says before they are there. Four
+/// fifths of the readings that may exceed a percentile are let exceed it: the rest is for what
+/// nobody foresees. A few hiccups change nothing, whatever their size; what makes too many readings
+/// slow is forgotten 1024 readings later. Allocates nothing. Not thread safe.
 class ObservedTail {
  public:
   /// `percentile`: 50, 95 or 99. For 50 the factor stays 1: the median is known.
@@ -68,9 +69,17 @@ class ObservedTail {
   [[nodiscard]] double of(double ratio) const;
 
  private:
-  double allowed_;  // share of readings; 0: not watched
+  static constexpr std::size_t kReadings = 1024;
+  static constexpr std::size_t kSteps = 160;
+
+  static std::size_t step_of(double factor);
+
+  std::size_t allowed_;  // readings above the percentile
+  // Readings are kept in steps of 2 %: a ring of them, and how many there are of each.
+  std::array<unsigned char, kReadings> steps_;
+  std::array<unsigned short, kSteps> counts_{};
+  std::size_t next_ = 0;
   double factor_ = 1;
-  double surplus_ = 0;  // readings beyond those that were allowed
 };
 
 }  // namespace bellows

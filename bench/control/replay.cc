@@ -24,9 +24,7 @@ class ControllerPolicy : public Policy {
   void set_targets(const Targets& targets, double now_s) override {
     controller_.set_targets(targets, now_s);
   }
-  Decision decide(std::size_t /*request*/, double now_s) override {
-    return controller_.decide(now_s);
-  }
+  Decision decide(double now_s, double /*slowdown*/) override { return controller_.decide(now_s); }
   void observe(const Reading& reading) override { controller_.observe(reading); }
   void battery(double joules, double now_s) override { controller_.energy_left(joules, now_s); }
 
@@ -39,7 +37,7 @@ class FixedPolicy : public Policy {
   FixedPolicy(const OperatingPoint& point, std::size_t index)
       : width_(point.width), decision_{.point = index, .width = width_} {}
   [[nodiscard]] std::string name() const override { return "width " + std::to_string(width_); }
-  Decision decide(std::size_t /*request*/, double /*now_s*/) override { return decision_; }
+  Decision decide(double /*now_s*/, double /*slowdown*/) override { return decision_; }
 
  private:
   int width_;
@@ -55,7 +53,7 @@ class OraclePolicy : public Policy {
   [[nodiscard]] std::string name() const override { return "oracle"; }
   void set_targets(const Targets& targets, double /*now_s*/) override { targets_ = targets; }
 
-  Decision decide(std::size_t request, double /*now_s*/) override {
+  Decision decide(double /*now_s*/, double slowdown) override {
     if (scenario_.battery_j > 0) {
       owed_ += dear_share_;
       const bool dear = owed_ >= 1;
@@ -63,7 +61,7 @@ class OraclePolicy : public Policy {
       const std::size_t point = dear ? dear_ : cheap_;
       return {.point = point, .width = points_[point].width};
     }
-    return best(slowdown_at(scenario_, request));
+    return best(slowdown);
   }
 
  private:
@@ -189,7 +187,7 @@ Outcome replay(const Scenario& scenario, const std::vector<OperatingPoint>& poin
     }
     if (scenario.battery_j > 0 && i % kRequestsPerGauge == 0) policy.battery(battery_j, begin_s);
 
-    const Decision decision = policy.decide(i, begin_s);
+    const Decision decision = policy.decide(begin_s, slowdown * engine.burst_slowdown());
     const Answer answer = engine.run(decision.point, i, slowdown);
     const double now_s = engine.now_s();
     policy.observe({.point = decision.point,

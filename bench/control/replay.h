@@ -46,6 +46,8 @@ class Engine {
   virtual void wait_until(double time_s) = 0;
   /// Answers a request, `slowdown` times slower than it does.
   virtual Answer run(std::size_t point, std::size_t request, double slowdown) = 0;
+  /// How many times slower other work makes the slow runs at present, as far as that is known.
+  [[nodiscard]] virtual double burst_slowdown() { return 1; }
 };
 
 /// What picks operating points.
@@ -54,7 +56,8 @@ class Policy {
   virtual ~Policy() = default;
   [[nodiscard]] virtual std::string name() const = 0;
   virtual void set_targets(const Targets& /*targets*/, double /*now_s*/) {}
-  virtual Decision decide(std::size_t request, double now_s) = 0;
+  /// `slowdown` is the device's in truth: for oracles.
+  virtual Decision decide(double now_s, double slowdown) = 0;
   virtual void observe(const Reading& /*reading*/) {}
   virtual void battery(double /*joules*/, double /*now_s*/) {}
 };

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kJitter = 0.05;
 constexpr double kBurstJitter = 0.2;
+constexpr double kBurstSlowdown = 2;
 constexpr double kEnergyJitter = 0.02;
 constexpr double kHiccupShare = 0.002;
 constexpr double kHiccupUs = 20e3;
@@ -57,16 +58,20 @@ void SimulatedEngine::begin(const Scenario& scenario) {
 
 void SimulatedEngine::wait_until(double time_s) { now_s_ = std::max(now_s_, time_s); }
 
-Answer SimulatedEngine::run(std::size_t point, std::size_t /*request*/, double slowdown) {
+double SimulatedEngine::burst_slowdown() {
   while (bursts_ && now_s_ >= burst_change_s_) {
     in_burst_ = !in_burst_;
     burst_change_s_ += 2 * kBurstSeconds * uniform(random_);
   }
+  return in_burst_ ? kBurstSlowdown * std::exp(kNormal99 * (kBurstJitter - kJitter)) : 1;
+}
+
+Answer SimulatedEngine::run(std::size_t point, std::size_t /*request*/, double slowdown) {
   const OperatingPoint& its = points_[point];
   const double jitter = in_burst_ ? kBurstJitter : kJitter;
   Answer answer;
-  answer.latency_us =
-      its.latency_p50_us * slowdown * (in_burst_ ? 2 : 1) * std::exp(jitter * normal(random_));
+  answer.latency_us = its.latency_p50_us * slowdown * (in_burst_ ? kBurstSlowdown : 1) *
+                      std::exp(jitter * normal(random_));
   if (uniform(random_) < kHiccupShare) answer.latency_us += kHiccupUs;
   answer.energy_uj = its.energy_uj * std::exp(kEnergyJitter * normal(random_));
   answer.right = uniform(random_) < its.accuracy;

@@ -24,6 +24,7 @@ class SimulatedEngine : public Engine {
   double now_s() override { return now_s_; }
   void wait_until(double time_s) override;
   Answer run(std::size_t point, std::size_t request, double slowdown) override;
+  [[nodiscard]] double burst_slowdown() override;
 
  private:
   std::vector<OperatingPoint> points_;
