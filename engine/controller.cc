@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/energy_budget.h"
@@ -35,26 +36,26 @@ constexpr long kTrialDwells = 4;
   throw Error(ErrorCode::kInvalidArgument, what + "; " + fix);
 }
 
-void check_time(double seconds, const char* name) {
+void check_time(double seconds, std::string_view name) {
   if (!std::isfinite(seconds)) refuse(std::string(name) + " is no number", "give seconds");
 }
 
 // Written so that a value that is no number fails as well.
-void check_above_0(double value, const std::string& name) {
+void check_above_0(double value, std::string_view name) {
   if (!(value > 0 && value < kInfinity)) {
-    refuse(name + " is " + std::to_string(value), "it must be above 0");
+    refuse(std::string(name) + " is " + std::to_string(value), "it must be above 0");
   }
 }
 
-void check_not_negative(double value, const std::string& name) {
+void check_not_negative(double value, std::string_view name) {
   if (!(value >= 0 && value < kInfinity)) {
-    refuse(name + " is " + std::to_string(value), "it must be 0 or more");
+    refuse(std::string(name) + " is " + std::to_string(value), "it must be 0 or more");
   }
 }
 
-void check_share(double value, const std::string& name) {
+void check_share(double value, std::string_view name) {
   if (!(value >= 0 && value <= 1)) {
-    refuse(name + " is " + std::to_string(value), "it must be a share from 0 to 1");
+    refuse(std::string(name) + " is " + std::to_string(value), "it must be a share from 0 to 1");
   }
 }
 
@@ -296,22 +297,19 @@ class ControllerState {
       bounds.add({.limit = Limit::kEnergy, .most = *targets_.max_energy_uj});
     }
     const auto add_budget = [&](Limit limit, const EnergyBudget& budget, double power_w,
-                                double size_j) {
+                                double size_j, double most_j) {
       bounds.add({.limit = limit,
                   .most = budget.allowed_j(power_w, size_j, interval_s_) / kJoules,
                   .slack = kBudgetSlack,
-                  .never_above = budget.tokens_j(size_j) / kJoules});
+                  .never_above = std::min(budget.tokens_j(size_j), most_j) / kJoules});
     };
     if (targets_.max_power_w) {
-      add_budget(Limit::kPower, power_budget_, *targets_.max_power_w, power_budget_j());
+      add_budget(Limit::kPower, power_budget_, *targets_.max_power_w, power_budget_j(), kInfinity);
     }
     // Afterwards there is nothing to save for.
     if (targets_.energy_left && store_seconds() > 0) {
-      if (joules_left_ > 0) {
-        add_budget(Limit::kEnergyLeft, store_budget_, store_power_w(), store_budget_j());
-      } else {
-        bounds.add({.limit = Limit::kEnergyLeft, .most = 0});
-      }
+      add_budget(Limit::kEnergyLeft, store_budget_, store_power_w(), store_budget_j(),
+                 joules_left_);
     }
     if (targets_.min_accuracy) {
       bounds.add({.limit = Limit::kAccuracy, .most = -*targets_.min_accuracy});
