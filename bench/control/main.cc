@@ -2,7 +2,8 @@
 // virtual time, or on the real engine with real images. docs/results/control.md has results.
 //
 //   bellows_control --simulate [--seed N] [--check]
-//   bellows_control --model FILE --data DIR [--requests N] [--until-requests N] [--check]
+//   bellows_control --model FILE --data DIR [--realtime] [--requests N] [--until-requests N]
+//                   [--check]
 #include <bellows/bellows.h>
 
 #include <algorithm>
@@ -199,6 +200,7 @@ int run(int argc, char** argv) {
       cxxopts::value<std::size_t>()->default_value("100000"));
   add("profile-runs", "Runs of each width that its latencies are measured by",
       cxxopts::value<int>()->default_value("2000"));
+  add("realtime", "Go before all other programs, so that the machine seems quiet");
   add("check", "Exit with 1 if an aim is missed");
   add("help", "This page");
   const cxxopts::ParseResult parsed = options.parse(argc, argv);
@@ -223,10 +225,13 @@ int run(int argc, char** argv) {
     const cli::EvaluationData data = cli::load_evaluation_data(
         internal::state_of(model)->info, model,
         {.data = parsed["data"].as<std::string>(), .format = {}, .split = "validation"});
+    if (parsed.count("realtime") > 0) take_real_time_priority();
     const std::vector<OperatingPoint> points =
         measured_points(model, data.images, parsed["profile-runs"].as<int>());
-    std::printf("%s: %zu images, %s; seed %llu.\n", data.images.name().c_str(), data.images.size(),
-                data.part.c_str(), static_cast<unsigned long long>(seed));
+    std::printf("%s: %zu images, %s; one thread%s; seed %llu.\n", data.images.name().c_str(),
+                data.images.size(), data.part.c_str(),
+                parsed.count("realtime") > 0 ? " at real-time priority" : "",
+                static_cast<unsigned long long>(seed));
     print_points(points);
     std::fflush(stdout);
     const Images images(data.images);

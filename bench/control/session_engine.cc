@@ -1,5 +1,7 @@
 #include "bench/control/session_engine.h"
 
+#include <sched.h>
+
 #include <ctime>
 
 #include <algorithm>
@@ -39,6 +41,14 @@ Clock::duration duration_of(double seconds) {
 }
 
 }  // namespace
+
+void take_real_time_priority() {
+  const sched_param parameters{.sched_priority = 50};
+  if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters) != 0) {
+    throw Error(ErrorCode::kUnsupported,
+                "the system permits no real-time priority; run as root, or with CAP_SYS_NICE");
+  }
+}
 
 struct Spinners::State {
   std::atomic<bool> ended = false;

@@ -13,6 +13,11 @@
 
 namespace bellows::control {
 
+/// From now on the calling thread goes before all threads of ordinary priority, so that other
+/// programs on the machine do not take its core; threads that it makes are ordinary ones. Throws
+/// Error(kUnsupported) where the system does not permit it.
+void take_real_time_priority();
+
 /// Threads that keep all cores busy in bursts while it lives.
 class Spinners {
  public:
