@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include <bellows/controller.h>
 #include <bellows/error.h>
 #include <bellows/profile.h>
 

@@ -1,0 +1,83 @@
+#include "engine/observed_scale.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace bellows {
+namespace {
+
+constexpr double kMostOwn = 4;          // and its inverse the least
+constexpr double kFading = 1.0 / 2048;  // of an own factor, each reading
+
+// From a third of what the profile says to 8 times that.
+const double kStep = std::log(1.02);
+constexpr double kMiddleStep = 55;
+
+// The share of the readings allowed above a percentile that is used.
+constexpr double kUsed = 0.8;
+
+}  // namespace
+
+ObservedScale::ObservedScale(std::size_t points) : own_(points, 1.0) {}
+
+void ObservedScale::observe(std::size_t point, double ratio) {
+  if (point != point_) {
+    if (readings_ < kReadings) attribute();
+    point_ = point;
+    common_before_ = common_;
+    readings_ = 0;
+  }
+  for (double& own : own_) own += kFading * (1 - own);
+  entries_[next_] = {.point = point, .ratio = ratio / own_[point]};
+  next_ = (next_ + 1) % kReadings;
+  std::array<double, kReadings> sorted;
+  std::ranges::transform(entries_, sorted.begin(), &Entry::ratio);
+  std::ranges::nth_element(sorted, sorted.begin() + kReadings / 2);
+  common_ = sorted[kReadings / 2];
+  if (readings_ < kReadings && ++readings_ == kReadings) attribute();
+}
+
+// What `of(point_)` says does not change.
+void ObservedScale::attribute() {
+  const double before = own_[point_];
+  own_[point_] = std::clamp(before * std::sqrt(common_ / common_before_), 1 / kMostOwn, kMostOwn);
+  const double moved = own_[point_] / before;
+  common_ /= moved;
+  for (Entry& entry : entries_) entry.ratio /= moved;
+}
+
+ObservedScale::Middle ObservedScale::middle() const {
+  const Entry& entry = entries_[(next_ + kReadings / 2) % kReadings];
+  return {.point = entry.point, .excess = entry.ratio / common_};
+}
+
+ObservedTail::ObservedTail(int percentile)
+    : allowed_(percentile == 50
+                   ? 0
+                   : static_cast<std::size_t>(kUsed * kReadings * (100 - percentile) / 100)) {
+  const std::size_t as_profile = step_of(1);
+  steps_.fill(static_cast<unsigned char>(as_profile));
+  counts_[as_profile] = kReadings;
+}
+
+std::size_t ObservedTail::step_of(double factor) {
+  const double step = std::round(kMiddleStep + std::log(factor) / kStep);
+  return static_cast<std::size_t>(std::clamp(step, 0.0, static_cast<double>(kSteps - 1)));
+}
+
+void ObservedTail::observe(double excess, double ratio) {
+  if (allowed_ == 0) return;
+  const std::size_t step = step_of(excess / ratio);
+  --counts_[steps_[next_]];
+  ++counts_[step];
+  steps_[next_] = static_cast<unsigned char>(step);
+  next_ = (next_ + 1) % kReadings;
+  std::size_t above = 0;
+  std::size_t percentile = kSteps;
+  while (above <= allowed_) above += counts_[--percentile];
+  factor_ = std::exp((static_cast<double>(percentile) - kMiddleStep) * kStep);
+}
+
+double ObservedTail::of(double ratio) const { return std::max(1.0, ratio * factor_); }
+
+}  // namespace bellows
