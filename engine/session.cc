@@ -313,6 +313,31 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
   return state.width;
 }
 
+Result Session::classify(std::span<const float> image, Controller& controller) {
+  const auto seconds = [](Clock::time_point moment) {
+    return std::chrono::duration<double>(moment.time_since_epoch()).count();
+  };
+  const Clock::time_point start = Clock::now();
+  const Decision decision = controller.decide(seconds(start));
+  if (decision.threads != state_->options.threads) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the controller chose a point of " + std::to_string(decision.threads) +
+                    " threads, the session has " + std::to_string(state_->options.threads) +
+                    "; make the controller from Profile::points for so many");
+  }
+  run(image, decision.width);
+  const Prediction answer = best();
+  const Clock::time_point end = Clock::now();
+  const double latency_us = 1e6 * (seconds(end) - seconds(start));
+  controller.observe(
+      {.point = decision.point, .latency_us = latency_us, .now_s = seconds(end)});
+  return {.label = answer.label,
+          .confidence = answer.confidence,
+          .width = decision.width,
+          .latency_us = latency_us,
+          .decision = decision};
+}
+
 void Session::warm_up(int rounds) {
   internal::SessionState& state = *state_;
   const internal::InUse in_use(state.in_use);

@@ -843,10 +843,117 @@ void collect_keys(const Json& value, std::set<std::string>& keys) {
   }
 }
 
+// --- Profiles, and running by them.
+
+TEST_F(Command, ProfileMeasuresEveryWidthOnEveryNumberOfThreads) {
+  const std::string model = trained();
+  const Result result = bellows("profile " + model + " --seconds 0.01 --threads 1,2 --device " +
+                                "server-cpu --out " + path("profile.json"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("modelled: operations (server-cpu)"));
+  const Json profile = Json::parse(text_of(path("profile.json")));
+  ASSERT_EQ(profile["points"].size(), 4U);
+  for (const Json& point : profile["points"]) {
+    EXPECT_GT(point["latency_us"]["p50"], 0);
+    EXPECT_GT(point["energy_uj"], 0);
+    EXPECT_TRUE(point.contains("validation_accuracy"));
+    EXPECT_TRUE(point.contains("test_accuracy"));
+  }
+}
+
+TEST_F(Command, ProfileOfADeviceThatIsNotThereIsAnEstimate) {
+  const std::string model = trained();
+  const std::string estimate = path("estimate.json");
+  ASSERT_EQ(bellows("profile " + model + " --estimate --device small-accelerator --out " + estimate)
+                .code,
+            0);
+  const std::string run = "run " + model + " --profile " + estimate;
+  expect_refused(bellows(run), 1, {estimate, "another device", "small-accelerator"});
+  EXPECT_EQ(bellows(run + " --estimate").code, 0);
+  expect_refused(bellows("profile " + model + " --estimate --out x"), 2, {"--device"});
+}
+
+TEST_F(Command, RunServesEveryImageAndLogsIt) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
+  const std::string run = "run " + model + " --profile " + path("profile.json");
+  const Result result =
+      bellows(run + " --max-latency 1e6 --repeat 2 --log " + path("log.jsonl"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("80 images"));
+  EXPECT_THAT(result.out, HasSubstr("0 late"));
+  const std::vector<Json> lines = json_lines(text_of(path("log.jsonl")));
+  ASSERT_EQ(lines.size(), 82U);
+  EXPECT_EQ(lines.front()["event"], "start");
+  EXPECT_EQ(lines.back()["event"], "end");
+  EXPECT_EQ(lines.back()["requests"], 80);
+  int right = 0;
+  for (std::size_t i = 1; i < 81; ++i) {
+    EXPECT_EQ(lines[i]["index"], i - 1);
+    right += lines[i]["label"] == lines[i]["true_label"] ? 1 : 0;
+  }
+  EXPECT_DOUBLE_EQ(lines.back()["accuracy"], right / 80.0);
+}
+
+TEST_F(Command, RunChangesTargetsByItsSchedule) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
+  // Nothing is as quick as this: the quickest width is taken, and what fails is told.
+  const std::string schedule = write_file(
+      folder_ / "schedule", bytes_of("{\"time_s\": 0, \"max_latency_us\": 0.001}\n"));
+  const Result result = bellows("run " + model + " --json --profile " + path("profile.json") +
+                                " --schedule " + schedule);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::vector<Json> lines = json_lines(result.out);
+  EXPECT_EQ(lines[1]["event"], "targets");
+  EXPECT_EQ(lines[2]["width"], 1);
+  EXPECT_EQ(lines[2]["feasible"], false);
+  EXPECT_EQ(lines[2]["failing"], "latency");
+  EXPECT_EQ(lines[2]["missed"], true);
+}
+
+TEST_F(Command, RunServesFilesWithoutKnowingTheAnswers) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
+  digit_png(0, "pngs/0.png");
+  digit_png(1, "pngs/1.png");
+  const Result result = bellows("run " + model + " " + path("pngs") + " --json --profile " +
+                                path("profile.json"));
+  const std::vector<Json> lines = json_lines(result.out);
+  ASSERT_EQ(lines.size(), 4U) << result.err;
+  EXPECT_FALSE(lines.back().contains("accuracy"));
+}
+
+TEST_F(Command, ProfileAndRunNameWhatIsWrongWithTheirArguments) {
+  const std::string model = trained();
+  const std::string profile = path("profile.json");
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + profile).code, 0);
+  const std::string run = "run " + model + " --profile " + profile;
+  expect_refused(bellows("profile " + model), 2, {"--out FILE.json"});
+  expect_refused(bellows("profile " + model + " --out x --energy sun"), 2, {"--energy", "'sun'"});
+  expect_refused(bellows("profile " + model + " --out x --energy model"), 2, {"--device"});
+  expect_refused(bellows("profile " + model + " --out x --energy rapl --sysfs " + path("none")), 1,
+                 {"rapl"});
+  expect_refused(bellows("run " + model), 2, {"--profile FILE.json"});
+  expect_refused(bellows("run " + model + " --profile " + model), 1, {model});
+  expect_refused(bellows(run + " --threads 7"), 1, {profile, "no points for 7 threads"});
+  expect_refused(bellows(run + " --percentile 90"), 2, {"--percentile", "90"});
+  expect_refused(bellows(run + " --battery 5"), 2, {"--until"});
+  expect_refused(bellows(run + " --other-power 5"), 2, {"--battery"});
+  expect_refused(bellows(run + " --objective best"), 2, {"--objective", "'best'"});
+  expect_refused(bellows(run + " --max-power 1"), 1, {"energy"});
+  expect_refused(bellows(run + " --data x y.png"), 2, {"--data"});
+  const std::string schedule =
+      write_file(folder_ / "schedule", bytes_of("\n{\"time_s\": 1, \"max_speed\": 3}\n"));
+  expect_refused(bellows(run + " --schedule " + schedule), 1, {schedule + ":2", "max_speed"});
+}
+
 TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
   const std::string run = config(digits());
   const std::string model = path("run/model.safetensors");
   const std::string image = digit_png(0, "pngs/class0/0.png");
+  const std::string schedule =
+      write_file(folder_ / "schedule", bytes_of("{\"time_s\": 0, \"max_energy_uj\": 1e-9}\n"));
   std::set<std::string> keys;
   for (const std::string& line :
        {"train " + run + " --json --out " + path("run"),
@@ -857,6 +964,9 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
         "trim " + model + " --width 1 --json --out " + path("narrow"),
         "diff " + model + " --json --base " + path("narrow") + " --out " + path("growth"),
         "apply " + path("growth") + " " + path("narrow") + " --json",
+        "profile " + model + " --json --seconds 0.01 --device server-cpu --out " + path("p.json"),
+        "run " + model + " --json --max-latency 1e6 --max-power 1e3 --min-accuracy 0.01 " +
+            "--battery 1e6 --until 1e3 --profile " + path("p.json") + " --schedule " + schedule,
         "data list --json " + path(""), "data verify --json " + path("pngs"),
         "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
     const Result result = bellows(line);

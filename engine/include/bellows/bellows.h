@@ -129,6 +129,15 @@ struct Prediction {
   float confidence = 0;  ///< its probability
 };
 
+/// What came of one image whose width a controller chose.
+struct Result {
+  int label = 0;
+  float confidence = 0;   ///< its probability
+  int width = 1;          ///< that was run
+  double latency_us = 0;  ///< from the call to the answer
+  Decision decision;      ///< whether all targets are kept, and which is not
+};
+
 /// Activations and scratch of one thread. One thread at a time, which need not be the one that made
 /// it; any number may share a model. While a thread is inside `run`, `run_until`, `warm_up` or
 /// `refine`, these throw Error(kInUse) in any other, and so does what tells of results and expected
@@ -161,6 +170,11 @@ class BELLOWS_API Session {
   /// width 1 fits, or the deadline has passed, and as `run` does for its images; the former results
   /// then stay.
   int run_until(std::span<const float> images, std::chrono::steady_clock::time_point deadline);
+  /// Runs one image at the width that `controller` chooses, and tells it how long that took. Its
+  /// times are those of std::chrono::steady_clock, in seconds since its epoch. Throws as `run` and
+  /// `Controller::decide`, and Error(kInvalidArgument) where a point is of another number of threads
+  /// than this session; the former result then stays.
+  Result classify(std::span<const float> image, Controller& controller);
   /// Runs all widths `rounds` times on what the last images were (zeros before), so that weights
   /// are in the caches and times known. Leaves no result. Throws Error(kInvalidArgument) for less
   /// than one round.
