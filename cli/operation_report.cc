@@ -25,7 +25,9 @@ std::int64_t most_held(const std::vector<StepCounts>& steps, int width) {
 }
 
 // Few microjoules need more digits than many.
-std::string energy_text(double uj) { return fixed_text(uj, uj < 10 ? 3 : 1) + " uJ"; }
+std::string energy_text(double uj) {
+  return uj == 0 ? "0 uJ" : fixed_text(uj, uj < 10 ? 3 : 1) + " uJ";
+}
 
 Json json_of(const OperationCounts& counts) {
   return {{"macs", counts.macs},
@@ -44,12 +46,12 @@ std::string operation_table(const std::vector<StepCounts>& steps, const std::vec
                             const Console& console) {
   Table table({{"width"},
                {"MACs"},
-               {"weights read"},
-               {"maps read"},
-               {"maps written"},
+               {"weights"},
+               {"read"},
+               {"written"},
                {"MACs a byte"},
                {"weights fit in"},
-               {"maps fit in"}});
+               {"activations fit in"}});
   for (int width = 1; width <= widths_of(steps); ++width) {
     const OperationCounts counts = up_to_width(steps, width);
     const std::int64_t bytes = counts.weight_bytes + counts.read_bytes + counts.written_bytes;
@@ -86,7 +88,7 @@ std::string energy_table(const DeviceModel& device, const std::vector<StepCounts
                {"energy"},
                {"arithmetic"},
                {"weights"},
-               {"maps"},
+               {"activations"},
                {"static"},
                {"modelled time"}});
   for (int width = 1; width <= widths_of(steps); ++width) {
