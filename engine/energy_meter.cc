@@ -45,10 +45,11 @@ constexpr double kMostWatts = 1e5;
 class Counter {
  public:
   // A `range_uj` of 0: it never wraps around.
-  Counter(std::string name, std::string file, double range_uj)
-      : name_(std::move(name)), file_(std::move(file)), range_uj_(range_uj) {}
+  Counter(std::string name, std::string file, double range_uj, bool counted = true)
+      : name_(std::move(name)), file_(std::move(file)), range_uj_(range_uj), counted_(counted) {}
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] bool counted() const { return counted_; }
   [[nodiscard]] double range_uj() const { return range_uj_; }
 
   void begin(const Sysfs& sysfs) { last_uj_ = read(sysfs); }
@@ -81,6 +82,7 @@ class Counter {
   std::string name_;
   std::string file_;
   double range_uj_ = 0;
+  bool counted_ = true;
   long long last_uj_ = 0;
   double joules_ = 0;
 };
@@ -102,8 +104,17 @@ class CounterMeter final : public EnergyMeter {
   [[nodiscard]] std::string source() const override { return source_; }
   [[nodiscard]] double joules() override {
     double sum = 0;
-    for (Counter& counter : counters_) sum += counter.joules(*sysfs_);
+    for (Counter& counter : counters_) {
+      if (counter.counted()) sum += counter.joules(*sysfs_);
+    }
     return sum;
+  }
+  [[nodiscard]] std::vector<EnergyPart> parts() override {
+    std::vector<EnergyPart> parts;
+    for (Counter& counter : counters_) {
+      parts.push_back({counter.name(), counter.joules(*sysfs_), counter.counted()});
+    }
+    return parts;
   }
   [[nodiscard]] double shortest_span_s() const override { return shortest_span_s_; }
   // No part of a machine takes more than a kilowatt.
@@ -204,15 +215,15 @@ std::unique_ptr<EnergyMeter> make_rapl(const SysfsPointer& sysfs) {
     const auto zone = zone_name(entry);
     if (!zone) continue;
     std::string name = sysfs->text(folder + entry + "/name").value_or("");
-    // Cores and uncore are parts of their package; psys is the whole platform, packages included.
-    const bool counted = zone->within ? name == "dram" : name.starts_with("package");
-    if (!counted) continue;
-    // Each package has memory of its own.
+    // psys is the whole platform, packages included; of what is within a package, memory alone is
+    // not part of it.
+    if (!zone->within && !name.starts_with("package")) continue;
+    const bool counted = !zone->within || name == "dram";
+    // Each package has cores and memory of its own.
     if (zone->within) name += "-" + zone->top;
-    const std::string range_file = folder + entry + "/max_energy_range_uj";
-    const double range_uj = checked(*sysfs, range_file, 1, 1e18);
-    names.push_back(name);
-    counters.emplace_back(name, folder + entry + "/energy_uj", range_uj);
+    if (counted) names.push_back(name);
+    const double range_uj = checked(*sysfs, folder + entry + "/max_energy_range_uj", 1, 1e18);
+    counters.emplace_back(name, folder + entry + "/energy_uj", range_uj, counted);
   }
   if (counters.empty()) {
     throw Error(ErrorCode::kNotFound,

@@ -24,6 +24,13 @@ enum class MeterKind {
 /// "rapl", "hwmon", "battery" or "model": how a user names it.
 [[nodiscard]] const char* meter_kind_name(MeterKind kind);
 
+/// What one counter of a meter saw.
+struct EnergyPart {
+  std::string name;      ///< "package-0", "core-0", "VDD_IN"
+  double joules = 0;     ///< since the meter was made
+  bool counted = false;  ///< else it lies within one that is
+};
+
 /// Measures energy from the moment it is made. Not thread safe.
 class EnergyMeter {
  public:
@@ -42,6 +49,10 @@ class EnergyMeter {
   /// kIoError, kCorruptData) when a sensor has vanished or talks nonsense. Where that leaves a gap
   /// in what was measured, all later calls throw too.
   [[nodiscard]] virtual double joules() = 0;
+
+  /// The parts that can be told apart, those among them that `joules` leaves out because they are
+  /// within others. Empty where there is one figure only. Throws as `joules`.
+  [[nodiscard]] virtual std::vector<EnergyPart> parts() { return {}; }
 
   /// Seconds that a measurement should last at least, since the device tells news only so often.
   [[nodiscard]] virtual double shortest_span_s() const { return 0; }

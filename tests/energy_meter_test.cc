@@ -137,6 +137,25 @@ TEST_F(Meters, RaplCountsPackagesAndMemoryAndNothingTwice) {
   EXPECT_DOUBLE_EQ(meter->joules(), 3.5);
 }
 
+TEST_F(Meters, RaplTellsCoresApartFromTheirPackage) {
+  intel_desktop();
+  const auto meter = choose("rapl");
+  set_energy("intel-rapl:0", 4000000);
+  set_energy("intel-rapl:0:0", 2500000);
+  const std::vector<EnergyPart> parts = meter->parts();
+  ASSERT_EQ(parts.size(), 4U);
+  EXPECT_EQ(parts[0].name, "package-0");
+  EXPECT_DOUBLE_EQ(parts[0].joules, 3);
+  EXPECT_TRUE(parts[0].counted);
+  EXPECT_EQ(parts[1].name, "core-0");
+  EXPECT_DOUBLE_EQ(parts[1].joules, 2);
+  EXPECT_FALSE(parts[1].counted);
+  EXPECT_EQ(parts[2].name, "uncore-0");
+  EXPECT_EQ(parts[3].name, "dram-0");
+  EXPECT_TRUE(parts[3].counted);
+  EXPECT_DOUBLE_EQ(meter->joules(), 3);
+}
+
 TEST_F(Meters, RaplAddsTheSocketsOfAServer) {
   write_zone("intel-rapl:0", "package-0", 0);
   write_zone("intel-rapl:1", "package-1", 0);
