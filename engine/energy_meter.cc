@@ -199,7 +199,8 @@ struct ZoneName {
 std::optional<ZoneName> zone_name(const std::string& entry) {
   constexpr std::string_view kPrefix = "intel-rapl:";
   if (!entry.starts_with(kPrefix)) return std::nullopt;
-  const std::string_view numbers = std::string_view(entry).substr(kPrefix.size());
+  std::string_view numbers = entry;
+  numbers.remove_prefix(kPrefix.size());
   const std::size_t colon = numbers.find(':');
   if (!all_digits(numbers.substr(0, colon))) return std::nullopt;
   if (colon == std::string_view::npos) return ZoneName{std::string(numbers)};
@@ -262,7 +263,7 @@ std::vector<Rail> rails_of(const Sysfs& sysfs, const std::string& chip) {
     for (const std::string& file : files) {
       if (!file.starts_with(prefix) || !file.ends_with(suffix)) continue;
       const std::string stem = file.substr(0, file.size() - suffix.size());
-      if (!all_digits(std::string_view(stem).substr(prefix.size()))) continue;
+      if (!all_digits(stem.substr(prefix.size()))) continue;
       if (suffix == "_average" && there(stem + "_input")) continue;
       rails.push_back({label_of(stem), chip + "/" + file, "", what});
     }
@@ -316,6 +317,7 @@ std::vector<Rail> chosen_rails(const Sysfs& sysfs, const std::vector<std::string
       const auto named = [&](const Rail& rail) { return rail.label == name || rail.file == name; };
       if (std::ranges::count_if(all, named) != 1) {
         std::vector<std::string> known;
+        known.reserve(all.size());
         for (const Rail& rail : all) known.push_back(rail.label);
         throw Error(ErrorCode::kNotFound,
                     "there is not one sensor '" + name + "' of power or energy below " +
@@ -477,7 +479,7 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::vector<FoundMeter> find_energy_meters(SysfsPointer sysfs, const MeterOptions& options) {
+std::vector<FoundMeter> find_energy_meters(const SysfsPointer& sysfs, const MeterOptions& options) {
   std::vector<FoundMeter> meters;
   for (const MeterKind kind : kKinds) {
     if (kind != MeterKind::kModel) meters.push_back(found(kind, sysfs, options));
@@ -485,7 +487,7 @@ std::vector<FoundMeter> find_energy_meters(SysfsPointer sysfs, const MeterOption
   return meters;
 }
 
-std::unique_ptr<EnergyMeter> choose_energy_meter(const std::string& name, SysfsPointer sysfs,
+std::unique_ptr<EnergyMeter> choose_energy_meter(const std::string& name, const SysfsPointer& sysfs,
                                                  const MeterOptions& options,
                                                  std::unique_ptr<EnergyMeter> model) {
   std::string problems;

@@ -93,15 +93,15 @@ struct FoundMeter {
 
 /// Looks for every kind but the model; the most trusted first, one entry a kind. Each meter has
 /// begun to measure.
-[[nodiscard]] std::vector<FoundMeter> find_energy_meters(std::shared_ptr<const Sysfs> sysfs,
+[[nodiscard]] std::vector<FoundMeter> find_energy_meters(const std::shared_ptr<const Sysfs>& sysfs,
                                                          const MeterOptions& options = {});
 
 /// The meter that `name` asks for: that of a kind, or with "auto" the most trusted one that works;
 /// `model` (may be null) stands for the kind model. Throws Error: kInvalidArgument (no such name),
 /// kUnsupported (there is no such meter, and why).
 [[nodiscard]] std::unique_ptr<EnergyMeter> choose_energy_meter(
-    const std::string& name, std::shared_ptr<const Sysfs> sysfs, const MeterOptions& options = {},
-    std::unique_ptr<EnergyMeter> model = nullptr);
+    const std::string& name, const std::shared_ptr<const Sysfs>& sysfs,
+    const MeterOptions& options = {}, std::unique_ptr<EnergyMeter> model = nullptr);
 
 /// Watts over `seconds` in which the caller does nothing: what `declared_idle_power_w` says, else
 /// measured, with a reading as often as the meter needs. `sleep` waits for so many seconds.
