@@ -315,16 +315,22 @@ std::vector<Rail> chosen_rails(const Sysfs& sysfs, const std::vector<std::string
     std::vector<Rail> chosen;
     for (const std::string& name : wanted) {
       const auto named = [&](const Rail& rail) { return rail.label == name || rail.file == name; };
-      if (std::ranges::count_if(all, named) != 1) {
+      const auto rail = std::ranges::find_if(all, named);
+      if (rail == all.end()) {
         std::vector<std::string> known;
         known.reserve(all.size());
-        for (const Rail& rail : all) known.push_back(rail.label);
+        for (const Rail& each : all) known.push_back(each.label);
         throw Error(ErrorCode::kNotFound,
-                    "there is not one sensor '" + name + "' of power or energy below " +
+                    "there is no sensor '" + name + "' of power or energy below " +
                         sysfs.path("class/hwmon") +
                         "; known are: " + (known.empty() ? "none" : joined(known)));
       }
-      chosen.push_back(*std::ranges::find_if(all, named));
+      if (std::ranges::count_if(all, named) > 1) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "there are several sensors '" + name + "' below " + sysfs.path("class/hwmon") +
+                        "; name one by its file, such as " + rail->file);
+      }
+      chosen.push_back(*rail);
     }
     return chosen;
   }

@@ -256,7 +256,10 @@ TEST_F(Meters, SensorsThatTheCallerNamesAreTakenAndNoOthers) {
   EXPECT_DOUBLE_EQ(meter->joules(), 8);
   EXPECT_THAT(refusal("hwmon", {"VDD_NONE"}),
               AllOf(HasSubstr("VDD_NONE"), HasSubstr("VIN_SYS_5V0")));
-  EXPECT_THAT(refusal("hwmon", {"NC"}), HasSubstr("not one sensor 'NC'"));
+  write_channel(1, 1, "VDD_CPU_CV", 5000, 100);
+  EXPECT_THAT(refusal("hwmon", {"VDD_CPU_CV"}),
+              AllOf(HasSubstr("several"), HasSubstr("hwmon0/in2_input")));
+  EXPECT_EQ(choose("hwmon", {"hwmon0/in2_input"})->source(), "measured: hwmon (VDD_CPU_CV)");
 }
 
 TEST_F(Meters, SensorsOfOtherThingsAreNoMeterOfTheBoard) {
