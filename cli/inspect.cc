@@ -442,7 +442,9 @@ Verb inspect_verb() {
   usage.details =
       "A model is checked as a whole: lengths, shapes and the hash of every group.\n"
       "A configuration of more than 500 MB of weights is not built: its costs are counted from\n"
-      "its shapes.";
+      "its shapes.\n"
+      "Device models: " +
+      names + ".";
   usage.example =
       "bellows inspect runs/digits-lenet/model.safetensors\n"
       "bellows inspect configs/cifar10/vgg.toml --layers\n"
@@ -450,7 +452,7 @@ Verb inspect_verb() {
   usage.least = usage.most = 1;
   usage.wanted = "a model file (MODEL) or a configuration (CONFIG.toml)";
   usage.options = {
-      {"device", "NAME|FILE.toml", "Also the energy of an image on this device model: " + names},
+      {"device", "NAME|FILE.toml", "Also the energy of an image on this device model"},
       {"layers", "", "Also every layer, its cost by width, and the code that runs it"},
       {"json", "", "Print one JSON object"},
   };
