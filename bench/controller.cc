@@ -43,7 +43,6 @@ void controller(benchmark::State& state) {
                         .now_s = now_s});
     now_s += 1e-3;
   }
-  state.counters["switches"] = static_cast<double>(controller.switches());
 }
 
 BENCHMARK(controller)->ArgName("points")->Arg(4)->Arg(8);

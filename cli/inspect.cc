@@ -202,7 +202,7 @@ Json json_of(const Subject& subject, const std::optional<DeviceModel>& device, b
   const std::vector<StepCounts> steps = count_operations(network);
   const std::vector<Cache> caches = machine_caches(Sysfs());
   for (Json& width : result["widths"]) {
-    width["operations"] = operation_json(steps, width.at("width"), caches);
+    width["operations"] = operation_json(steps, width.at("width").get<int>(), caches);
   }
   result["caches"] = Json::array();
   for (const Cache& cache : caches) {
@@ -307,12 +307,12 @@ void print_session_memory(const Subject& subject, Console& console) {
 }
 
 std::string caches_text(const std::vector<Cache>& caches) {
-  if (caches.empty()) return "this machine tells nothing of its caches";
-  std::string text = "this machine's caches are ";
+  if (caches.empty()) return "This machine does not tell its caches.";
+  std::string text = "This machine's caches: ";
   for (const Cache& cache : caches) {
     text += (&cache == caches.data() ? "" : ", ") + cache.name + " " + bytes_text(cache.size_bytes);
   }
-  return text;
+  return text + ".";
 }
 
 void print_operations(const Subject& subject, const std::optional<DeviceModel>& device,
@@ -320,12 +320,12 @@ void print_operations(const Subject& subject, const std::optional<DeviceModel>& 
   const std::vector<StepCounts> steps = count_operations(subject.network());
   const std::vector<Cache> caches = machine_caches(Sysfs());
   console.print(
-      "\nWhat one image computes and moves (maps: activations of all layers, fit in: of the " +
-      std::string("\nlargest layer; ") + caches_text(caches) + "):\n" +
-      operation_table(steps, caches, console));
+      "\nOne image: weights, activations read and written, and the cache with room for all "
+      "weights\nand for the activations of the largest layer. " +
+      caches_text(caches) + "\n" + operation_table(steps, caches, console));
   if (!device) return;
-  console.print("\nEnergy of one image, modelled: operations (" + device->name + ": " +
-                device->description + "):\n" + energy_table(*device, steps, console));
+  console.print("\nEnergy of one image, modelled: operations (" + device->name + ")\n" +
+                device->description + "\n" + energy_table(*device, steps, console));
 }
 
 using CostText = std::string (*)(const LayerCost& cost);
@@ -442,7 +442,9 @@ Verb inspect_verb() {
   usage.details =
       "A model is checked as a whole: lengths, shapes and the hash of every group.\n"
       "A configuration of more than 500 MB of weights is not built: its costs are counted from\n"
-      "its shapes.";
+      "its shapes.\n"
+      "Device models: " +
+      names + ".";
   usage.example =
       "bellows inspect runs/digits-lenet/model.safetensors\n"
       "bellows inspect configs/cifar10/vgg.toml --layers\n"
@@ -450,7 +452,7 @@ Verb inspect_verb() {
   usage.least = usage.most = 1;
   usage.wanted = "a model file (MODEL) or a configuration (CONFIG.toml)";
   usage.options = {
-      {"device", "NAME|FILE.toml", "Also the energy of an image on this device model: " + names},
+      {"device", "NAME|FILE.toml", "Also the energy of an image on this device model"},
       {"layers", "", "Also every layer, its cost by width, and the code that runs it"},
       {"json", "", "Print one JSON object"},
   };

@@ -25,7 +25,14 @@ std::int64_t most_held(const std::vector<StepCounts>& steps, int width) {
 }
 
 // Few microjoules need more digits than many.
-std::string energy_text(double uj) { return fixed_text(uj, uj < 10 ? 3 : 1) + " uJ"; }
+std::string energy_text(double uj) {
+  return uj == 0 ? "0 uJ" : fixed_text(uj, uj < 10 ? 3 : 1) + " uJ";
+}
+
+const std::string& weights_from(const DeviceModel& device, const std::vector<StepCounts>& steps,
+                                int width) {
+  return memory_for(device, up_to_width(steps, width).weight_bytes).name;
+}
 
 Json json_of(const OperationCounts& counts) {
   return {{"macs", counts.macs},
@@ -44,12 +51,12 @@ std::string operation_table(const std::vector<StepCounts>& steps, const std::vec
                             const Console& console) {
   Table table({{"width"},
                {"MACs"},
-               {"weights read"},
-               {"maps read"},
-               {"maps written"},
+               {"weights"},
+               {"read"},
+               {"written"},
                {"MACs a byte"},
                {"weights fit in"},
-               {"maps fit in"}});
+               {"activations fit in"}});
   for (int width = 1; width <= widths_of(steps); ++width) {
     const OperationCounts counts = up_to_width(steps, width);
     const std::int64_t bytes = counts.weight_bytes + counts.read_bytes + counts.written_bytes;
@@ -86,14 +93,15 @@ std::string energy_table(const DeviceModel& device, const std::vector<StepCounts
                {"energy"},
                {"arithmetic"},
                {"weights"},
-               {"maps"},
+               {"weights from", Column::Align::kLeft},
+               {"activations"},
                {"static"},
                {"modelled time"}});
   for (int width = 1; width <= widths_of(steps); ++width) {
     const ModelledEnergy energy = modelled_energy(device, steps, width);
     table.add({std::to_string(width), energy_text(energy.total_uj()), energy_text(energy.mac_uj),
-               energy_text(energy.weight_uj), energy_text(energy.activation_uj),
-               energy_text(energy.static_uj),
+               energy_text(energy.weight_uj), weights_from(device, steps, width),
+               energy_text(energy.activation_uj), energy_text(energy.static_uj),
                energy.time_us > 0 ? fixed_text(energy.time_us, 1) + " us" : "-"});
   }
   return table.text(console.heading_begin(), console.heading_end());
@@ -142,6 +150,7 @@ Json energy_json(const DeviceModel& device, const std::vector<StepCounts>& steps
                   {"energy_uj", energy.total_uj()},
                   {"mac_uj", energy.mac_uj},
                   {"weight_uj", energy.weight_uj},
+                  {"weights_from", weights_from(device, steps, width)},
                   {"activation_uj", energy.activation_uj},
                   {"static_uj", energy.static_uj}};
     if (energy.time_us > 0) entry["modelled_time_us"] = energy.time_us;

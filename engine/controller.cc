@@ -143,7 +143,10 @@ class ControllerState {
         options_(checked(options)),
         latency_scale_(points_.size()),
         energy_scale_(points_.size()),
-        left_(points_.size()) {
+        energy_known_(std::ranges::all_of(
+            points_, [](const OperatingPoint& point) { return point.energy_uj > 0; })),
+        left_(points_.size()),
+        keeps_(points_.size()) {
     set_targets(targets, now_s_);
   }
 
@@ -347,8 +350,8 @@ class ControllerState {
   [[nodiscard]] bool better(std::size_t a, std::size_t b) const {
     const double accuracy_a = points_[a].accuracy;
     const double accuracy_b = points_[b].accuracy;
-    const double cost_a = energy_known() ? energy_uj(a) : latency_us(a);
-    const double cost_b = energy_known() ? energy_uj(b) : latency_us(b);
+    const double cost_a = energy_known_ ? energy_uj(a) : latency_us(a);
+    const double cost_b = energy_known_ ? energy_uj(b) : latency_us(b);
     if (targets_.objective == Objective::kMostAccurate) {
       if (accuracy_a != accuracy_b) return accuracy_a > accuracy_b;
       if (cost_a != cost_b) return cost_a < cost_b;
@@ -357,10 +360,6 @@ class ControllerState {
       if (accuracy_a != accuracy_b) return accuracy_a > accuracy_b;
     }
     return latency_us(a) < latency_us(b);
-  }
-
-  [[nodiscard]] bool energy_known() const {
-    return std::ranges::all_of(points_, [](const auto& point) { return point.energy_uj > 0; });
   }
 
   // Limit by limit, the points that do not keep it drop out. Where that leaves none, those stay
@@ -373,12 +372,12 @@ class ControllerState {
       double nearest = kInfinity;
       for (std::size_t i = 0; i < left_.size(); ++i) {
         if (!left_[i]) continue;
-        any = any || keeps(i, bound, with_margin);
+        keeps_[i] = keeps(i, bound, with_margin);
+        any = any || keeps_[i];
         nearest = std::min(nearest, value(i, bound.limit));
       }
       for (std::size_t i = 0; i < left_.size(); ++i) {
-        left_[i] =
-            left_[i] && (any ? keeps(i, bound, with_margin) : value(i, bound.limit) == nearest);
+        left_[i] = left_[i] && (any ? keeps_[i] : value(i, bound.limit) == nearest);
       }
       if (!any) {
         failing = bound.limit;
@@ -478,7 +477,10 @@ class ControllerState {
   long dwell_ = 0;
   long requests_since_switch_ = 0;
   long switches_ = 0;
-  std::vector<char> left_;  // which points are still left, while choosing
+  bool energy_known_;  // of all points
+  // While choosing: the points that are still left, and those that keep the limit looked at.
+  std::vector<char> left_;
+  std::vector<char> keeps_;
 };
 
 }  // namespace internal

@@ -18,8 +18,8 @@ namespace bellows {
 /// A number with where it comes from.
 struct PublishedNumber {
   double value = 0;
-  std::string source;    ///< where it is published, and how it follows from that
-  bool checked = false;  ///< the source itself, or a text that quotes it, was read for this
+  std::string source = {};  ///< where it is published, and how it follows from that
+  bool checked = false;     ///< the source itself, or a text that quotes it, was read for this
 };
 
 /// A memory of a device, from which a byte takes so much energy to reach the arithmetic.
@@ -37,14 +37,14 @@ enum class ValueType {
 
 struct DeviceModel {
   std::string name;
-  std::string description;  ///< one line
+  std::string description = {};  ///< one line
   PublishedNumber f32_mac_pj;
-  std::optional<PublishedNumber> int8_mac_pj;
+  std::optional<PublishedNumber> int8_mac_pj = {};
   std::vector<DeviceMemory> memories;  ///< smallest first; at least one, the last of any capacity
   PublishedNumber static_power_w;      ///< for as long as an image takes
   /// Multiply-accumulates in a cycle and cycles in a second, at their peak; both or neither.
-  std::optional<PublishedNumber> macs_per_cycle;
-  std::optional<PublishedNumber> clock_hz;
+  std::optional<PublishedNumber> macs_per_cycle = {};
+  std::optional<PublishedNumber> clock_hz = {};
   /// The engine does not run on such a device, so a time measured by it means nothing.
   bool modelled_time = false;
 };

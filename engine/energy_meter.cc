@@ -45,10 +45,11 @@ constexpr double kMostWatts = 1e5;
 class Counter {
  public:
   // A `range_uj` of 0: it never wraps around.
-  Counter(std::string name, std::string file, double range_uj)
-      : name_(std::move(name)), file_(std::move(file)), range_uj_(range_uj) {}
+  Counter(std::string name, std::string file, double range_uj, bool counted = true)
+      : name_(std::move(name)), file_(std::move(file)), range_uj_(range_uj), counted_(counted) {}
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] bool counted() const { return counted_; }
   [[nodiscard]] double range_uj() const { return range_uj_; }
 
   void begin(const Sysfs& sysfs) { last_uj_ = read(sysfs); }
@@ -81,6 +82,7 @@ class Counter {
   std::string name_;
   std::string file_;
   double range_uj_ = 0;
+  bool counted_ = true;
   long long last_uj_ = 0;
   double joules_ = 0;
 };
@@ -102,8 +104,17 @@ class CounterMeter final : public EnergyMeter {
   [[nodiscard]] std::string source() const override { return source_; }
   [[nodiscard]] double joules() override {
     double sum = 0;
-    for (Counter& counter : counters_) sum += counter.joules(*sysfs_);
+    for (Counter& counter : counters_) {
+      if (counter.counted()) sum += counter.joules(*sysfs_);
+    }
     return sum;
+  }
+  [[nodiscard]] std::vector<EnergyPart> parts() override {
+    std::vector<EnergyPart> parts;
+    for (Counter& counter : counters_) {
+      parts.push_back({counter.name(), counter.joules(*sysfs_), counter.counted()});
+    }
+    return parts;
   }
   [[nodiscard]] double shortest_span_s() const override { return shortest_span_s_; }
   // No part of a machine takes more than a kilowatt.
@@ -188,7 +199,8 @@ struct ZoneName {
 std::optional<ZoneName> zone_name(const std::string& entry) {
   constexpr std::string_view kPrefix = "intel-rapl:";
   if (!entry.starts_with(kPrefix)) return std::nullopt;
-  const std::string_view numbers = std::string_view(entry).substr(kPrefix.size());
+  std::string_view numbers = entry;
+  numbers.remove_prefix(kPrefix.size());
   const std::size_t colon = numbers.find(':');
   if (!all_digits(numbers.substr(0, colon))) return std::nullopt;
   if (colon == std::string_view::npos) return ZoneName{std::string(numbers)};
@@ -204,15 +216,15 @@ std::unique_ptr<EnergyMeter> make_rapl(const SysfsPointer& sysfs) {
     const auto zone = zone_name(entry);
     if (!zone) continue;
     std::string name = sysfs->text(folder + entry + "/name").value_or("");
-    // Cores and uncore are parts of their package; psys is the whole platform, packages included.
-    const bool counted = zone->within ? name == "dram" : name.starts_with("package");
-    if (!counted) continue;
-    // Each package has memory of its own.
+    // psys is the whole platform, packages included; of what is within a package, memory alone is
+    // not part of it.
+    if (!zone->within && !name.starts_with("package")) continue;
+    const bool counted = !zone->within || name == "dram";
+    // Each package has cores and memory of its own.
     if (zone->within) name += "-" + zone->top;
-    const std::string range_file = folder + entry + "/max_energy_range_uj";
-    const double range_uj = checked(*sysfs, range_file, 1, 1e18);
-    names.push_back(name);
-    counters.emplace_back(name, folder + entry + "/energy_uj", range_uj);
+    if (counted) names.push_back(name);
+    const double range_uj = checked(*sysfs, folder + entry + "/max_energy_range_uj", 1, 1e18);
+    counters.emplace_back(name, folder + entry + "/energy_uj", range_uj, counted);
   }
   if (counters.empty()) {
     throw Error(ErrorCode::kNotFound,
@@ -251,7 +263,7 @@ std::vector<Rail> rails_of(const Sysfs& sysfs, const std::string& chip) {
     for (const std::string& file : files) {
       if (!file.starts_with(prefix) || !file.ends_with(suffix)) continue;
       const std::string stem = file.substr(0, file.size() - suffix.size());
-      if (!all_digits(std::string_view(stem).substr(prefix.size()))) continue;
+      if (!all_digits(stem.substr(prefix.size()))) continue;
       if (suffix == "_average" && there(stem + "_input")) continue;
       rails.push_back({label_of(stem), chip + "/" + file, "", what});
     }
@@ -303,15 +315,22 @@ std::vector<Rail> chosen_rails(const Sysfs& sysfs, const std::vector<std::string
     std::vector<Rail> chosen;
     for (const std::string& name : wanted) {
       const auto named = [&](const Rail& rail) { return rail.label == name || rail.file == name; };
-      if (std::ranges::count_if(all, named) != 1) {
+      const auto rail = std::ranges::find_if(all, named);
+      if (rail == all.end()) {
         std::vector<std::string> known;
-        for (const Rail& rail : all) known.push_back(rail.label);
+        known.reserve(all.size());
+        for (const Rail& each : all) known.push_back(each.label);
         throw Error(ErrorCode::kNotFound,
-                    "there is not one sensor '" + name + "' of power or energy below " +
+                    "there is no sensor '" + name + "' of power or energy below " +
                         sysfs.path("class/hwmon") +
                         "; known are: " + (known.empty() ? "none" : joined(known)));
       }
-      chosen.push_back(*std::ranges::find_if(all, named));
+      if (std::ranges::count_if(all, named) > 1) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "there are several sensors '" + name + "' below " + sysfs.path("class/hwmon") +
+                        "; name one by its file, such as " + rail->file);
+      }
+      chosen.push_back(*rail);
     }
     return chosen;
   }
@@ -466,7 +485,7 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::vector<FoundMeter> find_energy_meters(SysfsPointer sysfs, const MeterOptions& options) {
+std::vector<FoundMeter> find_energy_meters(const SysfsPointer& sysfs, const MeterOptions& options) {
   std::vector<FoundMeter> meters;
   for (const MeterKind kind : kKinds) {
     if (kind != MeterKind::kModel) meters.push_back(found(kind, sysfs, options));
@@ -474,7 +493,7 @@ std::vector<FoundMeter> find_energy_meters(SysfsPointer sysfs, const MeterOption
   return meters;
 }
 
-std::unique_ptr<EnergyMeter> choose_energy_meter(const std::string& name, SysfsPointer sysfs,
+std::unique_ptr<EnergyMeter> choose_energy_meter(const std::string& name, const SysfsPointer& sysfs,
                                                  const MeterOptions& options,
                                                  std::unique_ptr<EnergyMeter> model) {
   std::string problems;

@@ -24,6 +24,13 @@ enum class MeterKind {
 /// "rapl", "hwmon", "battery" or "model": how a user names it.
 [[nodiscard]] const char* meter_kind_name(MeterKind kind);
 
+/// What one counter of a meter saw.
+struct EnergyPart {
+  std::string name;      ///< "package-0", "core-0", "VDD_IN"
+  double joules = 0;     ///< since the meter was made
+  bool counted = false;  ///< else it lies within one that is
+};
+
 /// Measures energy from the moment it is made. Not thread safe.
 class EnergyMeter {
  public:
@@ -42,6 +49,10 @@ class EnergyMeter {
   /// kIoError, kCorruptData) when a sensor has vanished or talks nonsense. Where that leaves a gap
   /// in what was measured, all later calls throw too.
   [[nodiscard]] virtual double joules() = 0;
+
+  /// The parts that can be told apart, those among them that `joules` leaves out because they are
+  /// within others. Empty where there is one figure only. Throws as `joules`.
+  [[nodiscard]] virtual std::vector<EnergyPart> parts() { return {}; }
 
   /// Seconds that a measurement should last at least, since the device tells news only so often.
   [[nodiscard]] virtual double shortest_span_s() const { return 0; }
@@ -82,15 +93,15 @@ struct FoundMeter {
 
 /// Looks for every kind but the model; the most trusted first, one entry a kind. Each meter has
 /// begun to measure.
-[[nodiscard]] std::vector<FoundMeter> find_energy_meters(std::shared_ptr<const Sysfs> sysfs,
+[[nodiscard]] std::vector<FoundMeter> find_energy_meters(const std::shared_ptr<const Sysfs>& sysfs,
                                                          const MeterOptions& options = {});
 
 /// The meter that `name` asks for: that of a kind, or with "auto" the most trusted one that works;
 /// `model` (may be null) stands for the kind model. Throws Error: kInvalidArgument (no such name),
 /// kUnsupported (there is no such meter, and why).
 [[nodiscard]] std::unique_ptr<EnergyMeter> choose_energy_meter(
-    const std::string& name, std::shared_ptr<const Sysfs> sysfs, const MeterOptions& options = {},
-    std::unique_ptr<EnergyMeter> model = nullptr);
+    const std::string& name, const std::shared_ptr<const Sysfs>& sysfs,
+    const MeterOptions& options = {}, std::unique_ptr<EnergyMeter> model = nullptr);
 
 /// Watts over `seconds` in which the caller does nothing: what `declared_idle_power_w` says, else
 /// measured, with a reading as often as the meter needs. `sleep` waits for so many seconds.

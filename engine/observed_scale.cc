@@ -52,12 +52,10 @@ ObservedScale::Middle ObservedScale::middle() const {
 }
 
 ObservedTail::ObservedTail(int percentile)
-    : allowed_(percentile == 50
-                   ? 0
-                   : static_cast<std::size_t>(kUsed * kReadings * (100 - percentile) / 100)) {
+    : allowed_(percentile == 50 ? 0 : kUsed * (100 - percentile) / 100) {
   const std::size_t as_profile = step_of(1);
   steps_.fill(static_cast<unsigned char>(as_profile));
-  counts_[as_profile] = kReadings;
+  counts_[as_profile] = kOfProfile;
 }
 
 std::size_t ObservedTail::step_of(double factor) {
@@ -67,14 +65,19 @@ std::size_t ObservedTail::step_of(double factor) {
 
 void ObservedTail::observe(double excess, double ratio) {
   if (allowed_ == 0) return;
+  if (next_ == readings_ && readings_ < kReadings) {
+    ++readings_;
+  } else {
+    next_ %= readings_;
+    --counts_[steps_[next_]];
+  }
   const std::size_t step = step_of(excess / ratio);
-  --counts_[steps_[next_]];
   ++counts_[step];
-  steps_[next_] = static_cast<unsigned char>(step);
-  next_ = (next_ + 1) % kReadings;
+  steps_[next_++] = static_cast<unsigned char>(step);
+  const auto allowed = static_cast<std::size_t>(allowed_ * static_cast<double>(readings_));
   std::size_t above = 0;
   std::size_t percentile = kSteps;
-  while (above <= allowed_) above += counts_[--percentile];
+  while (above <= allowed) above += counts_[--percentile];
   factor_ = std::exp((static_cast<double>(percentile) - kMiddleStep) * kStep);
 }
 

@@ -52,10 +52,10 @@ class ObservedScale {
 
 /// How much longer than its profile the slow runs are, next to the typical ones: a factor on the
 /// ratio of a percentile to the median, the same for all points. It is the percentile itself over
-/// the last 1024 readings, which count as being what the profile says before they are there. Four
-/// fifths of the readings that may exceed a percentile are let exceed it: the rest is for what
-/// nobody foresees. A few hiccups change nothing, whatever their size; what makes too many readings
-/// slow is forgotten 1024 readings later. Allocates nothing. Not thread safe.
+/// the last 1024 readings. Four fifths of the readings that may exceed a percentile are let exceed
+/// it: the rest is for what nobody foresees. The profile counts as 256 readings, which the first
+/// real ones replace. A few hiccups change nothing, whatever their size; what makes too many
+/// readings slow is forgotten 1024 readings later. Allocates nothing. Not thread safe.
 class ObservedTail {
  public:
   /// `percentile`: 50, 95 or 99. For 50 the factor stays 1: the median is known.
@@ -70,14 +70,16 @@ class ObservedTail {
 
  private:
   static constexpr std::size_t kReadings = 1024;
+  static constexpr std::size_t kOfProfile = 256;
   static constexpr std::size_t kSteps = 160;
 
   static std::size_t step_of(double factor);
 
-  std::size_t allowed_;  // readings above the percentile
+  double allowed_;  // share of readings above the percentile; 0: not watched
   // Readings are kept in steps of 2 %: a ring of them, and how many there are of each.
   std::array<unsigned char, kReadings> steps_;
   std::array<unsigned short, kSteps> counts_{};
+  std::size_t readings_ = kOfProfile;
   std::size_t next_ = 0;
   double factor_ = 1;
 };

@@ -1,6 +1,6 @@
 #include "engine/operation_counts.h"
 
-#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/fusion.h"
@@ -82,15 +82,12 @@ OperationCounts count(const Network& network, const FusedNode& fused, int group)
   return counts;
 }
 
-// A relu of its own, for example, works in place.
+// A body may begin with the tensor that its sum adds: it is held once.
 std::int64_t held_bytes(const Network& network, const FusedNode& fused, int width) {
   const Node& node = node_at(network, fused.node);
-  std::vector<int> tensors = {node.src, fused.dst};
-  if (node.shortcut >= 0) tensors.push_back(node.shortcut);
-  if (fused.sum >= 0) tensors.push_back(node_at(network, fused.sum).shortcut);
-  std::ranges::sort(tensors);
-  const auto rest = std::ranges::unique(tensors);
-  tensors.erase(rest.begin(), rest.end());
+  std::set<int> tensors = {node.src, fused.dst};
+  if (node.shortcut >= 0) tensors.insert(node.shortcut);
+  if (fused.sum >= 0) tensors.insert(node_at(network, fused.sum).shortcut);
   std::int64_t bytes = 0;
   for (const int tensor : tensors) {
     bytes += bytes_of(shape_of(network, tensor), {1, tensor == 0 ? 1 : width});

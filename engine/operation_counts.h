@@ -24,8 +24,8 @@ struct OperationCounts {
 
 /// One step of every group's program: a layer with those merged into it (see fusion.h).
 struct StepCounts {
-  std::string layer;                ///< the first of them
-  std::vector<std::string> merged;  ///< normalisation, sum and activation behind it
+  std::string layer;                     ///< the first of them
+  std::vector<std::string> merged = {};  ///< normalisation, sum and activation behind it
   /// `[group - 1]`: what that group alone does. A group that reads narrower groups reads their
   /// activations again.
   std::vector<OperationCounts> groups;

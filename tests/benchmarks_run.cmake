@@ -6,7 +6,7 @@ set(root ${CMAKE_CURRENT_LIST_DIR}/..)
 
 execute_process(
   COMMAND ${BENCH} --benchmark_format=json
-    --benchmark_filter=width:1/|refining/mnist_lenet|switching/mnist_lenet|training/cifar10_convnet
+    --benchmark_filter=width:1/|refining/mnist_lenet|switching/mnist_lenet|training/cifar10_convnet|controller
   OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
 
 file(STRINGS ${root}/docs/benchmarks.md rows REGEX "^\\| `")

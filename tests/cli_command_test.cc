@@ -664,6 +664,37 @@ TEST_F(Command, InspectCountsALargeConfigurationFromItsShapesAlone) {
   EXPECT_THAT(bellows("inspect " + large + " --layers").out, HasSubstr("was not built"));
 }
 
+TEST_F(Command, InspectShowsWhatAnImageMovesAndTakesOnADevice) {
+  const std::string model = trained();
+  const Result text = bellows("inspect " + model + " --layers --device generic-45nm");
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("modelled: operations (generic-45nm)"),
+                              HasSubstr("activations fit in"), HasSubstr("conv1+relu1")));
+  const Json json =
+      Json::parse(bellows("inspect " + model + " --layers --json --device generic-45nm").out);
+  for (int width = 1; width <= 2; ++width) {
+    std::int64_t macs = 0;
+    std::int64_t written = 0;
+    for (const Json& step : json.at("steps")) {
+      for (int group = 0; group < width; ++group) {
+        const Json& counts = step.at("by_group")[static_cast<std::size_t>(group)];
+        macs += counts.at("macs").get<std::int64_t>();
+        written += counts.at("written_bytes").get<std::int64_t>();
+      }
+    }
+    const auto index = static_cast<std::size_t>(width - 1);
+    const Json& shown = json.at("widths")[index];
+    EXPECT_EQ(shown.at("macs").get<std::int64_t>(), macs);
+    EXPECT_EQ(shown.at("operations").at("macs").get<std::int64_t>(), macs);
+    EXPECT_EQ(shown.at("operations").at("written_bytes").get<std::int64_t>(), written);
+    const Json& energy = json.at("device").at("energy_by_width")[index];
+    EXPECT_DOUBLE_EQ(energy.at("mac_uj").get<double>(), 4.6e-6 * static_cast<double>(macs));
+    EXPECT_GT(energy.at("energy_uj").get<double>(), energy.at("mac_uj").get<double>());
+  }
+  expect_refused(bellows("inspect " + model + " --device toaster"), 1, {"toaster", "server-cpu"});
+  expect_refused(bellows("inspect " + model + " --device " + path("none.toml")), 1, {"none.toml"});
+}
+
 TEST_F(Command, InspectRefusesADamagedModelByName) {
   Bytes bytes = read_file(trained());
   bytes.back() ^= 1U;
@@ -958,7 +989,7 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
   for (const std::string& line :
        {"train " + run + " --json --out " + path("run"),
         "evaluate " + model + " --confusion --check --json", "infer " + model + " --json " + image,
-        "inspect " + model + " --layers --json",
+        "inspect " + model + " --layers --device server-cpu --json",
         "export " + model + " --normalise --json --out " + path("model.onnx"),
         "inspect " + run + " --layers --json",
         "trim " + model + " --width 1 --json --out " + path("narrow"),

@@ -151,13 +151,24 @@ Answer SessionEngine::run(std::size_t point, std::size_t request, double slowdow
 
 DeadlineOutcome run_until_under_bursts(const Model& model, const Images& images, double deadline_us,
                                        std::size_t requests) {
+  constexpr std::size_t kGroupRuns = 10000;
+  constexpr double kDeadlinesApart = 1.5;
+  DeadlineOutcome outcome{.requests = requests};
   Session session(model);
   session.warm_up(kWarmUpRounds);
-  // The group that is likely to be the last one begun, and how its time scatters when alone.
   int last = 1;
   while (last < model.groups() && session.expected_us(last + 1) <= deadline_us) ++last;
+
+  const Spinners spinners(static_cast<int>(std::thread::hardware_concurrency()));
+  Clock::time_point next = Clock::now();
+  const auto wait = [&] {
+    std::this_thread::sleep_until(next);
+    next = std::max(next, Clock::now() - duration_of(1e-6 * deadline_us)) +
+           duration_of(kDeadlinesApart * 1e-6 * deadline_us);
+  };
   std::vector<double> group_us;
-  for (std::size_t i = 0; i < 2000; ++i) {
+  for (std::size_t i = 0; i < kGroupRuns; ++i) {
+    wait();
     const auto image = images.image(i % images.size());
     if (last > 1) session.run(image, last - 1);
     const double start = core_us();
@@ -168,13 +179,12 @@ DeadlineOutcome run_until_under_bursts(const Model& model, const Images& images,
     }
     group_us.push_back(core_us() - start);
   }
-  DeadlineOutcome outcome{.requests = requests};
   outcome.group_us = percentile(group_us, 0.5);
-  outcome.group_jitter_us = percentile(group_us, 0.999) - outcome.group_us;
+  outcome.group_scatter_us = *std::ranges::max_element(group_us) - outcome.group_us;
 
-  const Spinners spinners(static_cast<int>(std::thread::hardware_concurrency()));
   double widths = 0;
   for (std::size_t i = 0; i < requests; ++i) {
+    wait();
     const double core_before = core_us();
     const Clock::time_point start = Clock::now();
     try {
@@ -195,7 +205,7 @@ DeadlineOutcome run_until_under_bursts(const Model& model, const Images& images,
     if (by_itself_us <= 0) continue;
     ++outcome.late_by_itself;
     outcome.worst_late_by_itself_us = std::max(outcome.worst_late_by_itself_us, by_itself_us);
-    if (by_itself_us > outcome.group_jitter_us) ++outcome.late_by_a_group;
+    if (by_itself_us > outcome.group_scatter_us) ++outcome.late_by_a_group;
   }
   outcome.mean_width =
       widths / static_cast<double>(std::max<std::size_t>(requests - outcome.refused, 1));

@@ -77,17 +77,20 @@ class SessionEngine : public Engine {
 struct DeadlineOutcome {
   std::size_t requests = 0;
   std::size_t refused = 0;  ///< not even width 1 fitted
-  std::size_t late = 0;
-  /// Late by more than this thread was kept off its core meanwhile: what no other choice of widths
-  /// excuses.
-  std::size_t late_by_itself = 0;
-  std::size_t late_by_a_group = 0;  ///< of these, by more than the scatter of one group
-  double worst_late_us = 0;
-  double worst_late_by_itself_us = 0;
-  double group_us = 0;         ///< median time of the last group that fits
-  double group_jitter_us = 0;  ///< its 99.9th percentile less its median, in time on the core
   double mean_width = 0;
+  std::size_t late = 0;
+  double worst_late_us = 0;
+  /// Late by more than this thread was kept off its core meanwhile, which no choice of width helps
+  /// against.
+  std::size_t late_by_itself = 0;
+  double worst_late_by_itself_us = 0;
+  std::size_t late_by_a_group = 0;  ///< of these, by more than the scatter of one group
+  /// Of the last group that fits into the deadline, on its core and under the same bursts: its
+  /// median time, and how much longer its longest run took.
+  double group_us = 0;
+  double group_scatter_us = 0;
 };
+/// Requests come one and a half deadlines apart.
 DeadlineOutcome run_until_under_bursts(const Model& model, const Images& images, double deadline_us,
                                        std::size_t requests);
 
