@@ -93,13 +93,14 @@ std::string bytes_cell(const std::optional<double>& bytes) {
   });
 }
 
-// A table that scrolls by itself where the screen is narrow.
+// A table under a heading, which scrolls by itself where the screen is narrow.
 class HtmlTable {
  public:
-  HtmlTable(const std::string& caption, std::vector<std::string> titles, bool numbers = true)
+  HtmlTable(const std::string& heading, const std::vector<std::string>& titles, bool numbers = true)
       : columns_(titles.size()), numbers_(numbers) {
-    text_ = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
-            html_text(caption) + "\">\n<table>\n" + element("caption", caption) + "<thead><tr>";
+    text_ = element("h3", heading) +
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
+            html_text(heading) + "\">\n<table>\n<thead><tr>";
     for (const std::string& title : titles) text_ += cell("th scope=\"col\"", "th", title);
     text_ += "</tr></thead>\n<tbody>\n";
   }

@@ -13,10 +13,10 @@
 
   const withUnit = (axis, value) => numbers.format(value) + (axis.unit ? ' ' + axis.unit : '');
 
-  // Few labels on a logarithmic axis: 1, 2 and 5 of each power of ten.
-  function logarithmicLabel(value, format) {
+  // What a logarithmic axis has labels for: 1, 2 and 5 of each power of ten.
+  function isRound(value) {
     const leading = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-    return [1, 2, 5].some((digit) => Math.abs(leading - digit) < 1e-6) ? format(value) : '';
+    return [1, 2, 5].some((digit) => Math.abs(leading - digit) < 1e-6);
   }
 
   function scale(axis, isX) {
@@ -31,9 +31,13 @@
       min: axis.min,
       max: axis.max,
     };
-    result.ticks.callback = (value) =>
-      axis.logarithmic ? logarithmicLabel(value, format) : format(value);
+    result.ticks.callback = format;
     if (axis.whole) result.ticks.precision = 0;
+    if (axis.logarithmic) {
+      result.afterBuildTicks = (built) => {
+        built.ticks = built.ticks.filter((tick) => isRound(tick.value));
+      };
+    }
     if (axis.limit !== undefined) {
       result.afterDataLimits = (limits) => {
         limits.max = Math.min(limits.max, axis.limit);
@@ -44,8 +48,7 @@
 
   function dataset(series) {
     const own = colour(series.colour);
-    const few = series.points.length <= 60;
-    const shown = series.line ? (few ? 4 : 0) : 5;
+    const many = series.points.length > 100;
     return {
       label: series.name,
       data: series.points.map(([x, y, note]) => ({x, y, note})),
@@ -55,8 +58,8 @@
       borderWidth: 2,
       showLine: series.line,
       stepped: series.stepped,
-      pointStyle: markers[series.marker % markers.length],
-      pointRadius: series.markers ? shown : 0,
+      pointStyle: series.markers ? markers[series.marker % markers.length] : 'line',
+      pointRadius: series.markers ? (many ? 2 : 4) : 0,
       pointHoverRadius: 7,
       pointHitRadius: 10,
     };

@@ -101,8 +101,9 @@ TEST(ReportData, ForgetsTheEpochsThatAResumedRunHasDoneAgain) {
 {"event":"begin","first_group":1,"last_group":1,"epoch":2}
 {"event":"epoch","first_group":1,"last_group":1,"epoch":2,"loss":1,"validation":[]}
 )";
+  const ReportData data = read_text("log.jsonl", log);
   std::vector<std::pair<int, double>> losses;
-  for (const LoggedEpoch& epoch : read_text("log.jsonl", log).trainings.at(0).epochs) {
+  for (const LoggedEpoch& epoch : data.trainings.at(0).epochs) {
     losses.emplace_back(epoch.epoch, epoch.loss.value_or(0));
   }
   EXPECT_THAT(losses, ElementsAre(Pair(1, 3), Pair(2, 1)));
