@@ -184,7 +184,7 @@ ReportedProfile read_profile(const std::filesystem::path& path, const Json& json
   add_member(facts, "energy", energy, "source");
   add_member(facts, "idle power", energy, "idle_power_w", " W");
   if (energy.find("idle_subtracted") != nullptr) {
-    add_fact(facts, "idle power is", energy.flag("idle_subtracted", false) ? "subtracted" : "in");
+    add_fact(facts, "idle power subtracted", energy.flag("idle_subtracted", false) ? "yes" : "no");
   }
   add_member(facts, "data", data, "name");
   add_member(facts, "validation images", data, "validation_images");

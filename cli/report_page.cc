@@ -441,11 +441,10 @@ void add_training(const TrainingLog& log, const std::string& label, Page& page) 
   charts.add("Accuracy", epochs, kAccuracyAxis, std::move(accuracies));
 
   std::string content = charts.text();
-  content +=
-      note("Training figures are on augmented images" +
-           std::string(log.seconds ? "; the run took " + duration_text(*log.seconds) + " (h:min:s)."
-                                   : "; the run is not finished.") +
-           (log.cut_off ? " The log ends in the middle of a line, which is left out." : ""));
+  content += note(
+      "Training figures are on augmented images; the run " +
+      (log.seconds ? "took " + number_cell(log.seconds) + " s." : std::string("is not finished.")) +
+      (log.cut_off ? " The log ends in the middle of a line, which is left out." : ""));
   if (!log.validation.empty() || !log.test.empty()) {
     HtmlTable table(label + ", at the end of training",
                     {"width", "validation", "loss", "test", "loss"});
@@ -600,7 +599,7 @@ void add_run(const RunLog& log, const std::string& label, Page& page) {
   add_row("all", all);
   if (all.requests > 0) content += table.text();
   std::vector<std::string> more;
-  if (log.switches) more.push_back(number_cell(log.switches) + " switches of width");
+  if (log.switches) more.push_back(fixed_text(*log.switches, 0) + " changes of width");
   if (log.accuracy) more.push_back(percent_text(*log.accuracy) + " of the answers right");
   if (!more.empty()) content += note(joined(more, "; ") + ".");
   HtmlTable targets(label + ", targets", {"from second", "targets"}, false);

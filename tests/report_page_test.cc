@@ -14,7 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using Json = nlohmann::json;
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -104,23 +103,27 @@ TEST(ReportPage, ShowsTextAsText) {
 
 TEST(ReportPage, HasATableOfEveryProfileModelAndLog) {
   const std::string page = page_of(every_kind());
-  EXPECT_THAT(page, HasSubstr("<h1>A title</h1>"));
-  EXPECT_THAT(page, HasSubstr("Made today"));
+  // The whole page would be too long a message.
+  const auto expect = [&](const std::string& part) {
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  };
+  expect("<h1>A title</h1>");
+  expect("Made today");
   const std::string cell = "<td class=\"number\">";
   const auto row = [&](const std::vector<std::string>& cells) {
     std::string text = "<tr><th scope=\"row\" class=\"number\">" + cells[0] + "</th>";
     for (std::size_t i = 1; i < cells.size(); ++i) text += cell + cells[i] + "</td>";
     return text + "</tr>";
   };
-  EXPECT_THAT(page, HasSubstr(row({"2", "1", "97.50 %", "98.50 %", "45.5", "46.5", "47.5", "3.50",
-                                   "1.34 M", "200.0 kB", "1.23 kB"})));
-  EXPECT_THAT(page, HasSubstr(row({"1", "75.00 %", "\xe2\x80\x93", "14", "4", "56 B"})));
-  EXPECT_THAT(page, HasSubstr(row({"2", "95.00 %", "0.2500", "94.00 %", "0.3000"})));
-  EXPECT_THAT(page, HasSubstr(row({"2", "2", "1", "198", "3.50"})));
-  EXPECT_THAT(page, HasSubstr(row({"all", "4", "1", "110", "2.75"})));
-  EXPECT_THAT(page, HasSubstr("max_latency_us 300, latency_percentile 99"));
-  EXPECT_THAT(page, HasSubstr("modelled: operations"));
-  EXPECT_THAT(page, HasSubstr("71afb910"));
+  expect(row({"2", "1", "97.50 %", "98.50 %", "45.5", "46.5", "47.5", "3.50", "1.34 M", "200.0 kB",
+              "1.23 kB"}));
+  expect(row({"1", "75.00 %", "\xe2\x80\x93", "20", "12", "80 B"}));
+  expect(row({"2", "95.00 %", "0.2500", "94.00 %", "0.3000"}));
+  expect(row({"2", "2", "1", "198", "3.50"}));
+  expect(row({"all", "4", "1", "110", "2.75"}));
+  expect("max_latency_us 300, latency_percentile 99");
+  expect("modelled: operations");
+  expect("71afb910");
 }
 
 TEST(ReportPage, DrawsACurveForEveryNumberOfThreads) {
@@ -156,7 +159,7 @@ TEST(ReportPage, LeavesOutTheChartsOfWhatIsNotKnown) {
   for (auto& point : profile["points"]) point["energy_uj"] = nullptr;
   const std::string page = page_of(read_texts({{"lenet.json", profile.dump()}}));
   EXPECT_EQ(charts_of(page).size(), 2U);
-  EXPECT_THAT(page, Not(HasSubstr("Accuracy against energy")));
+  EXPECT_EQ(count(page, "Accuracy against energy"), 0U);
   for (auto& point : profile["points"]) {
     point["validation_accuracy"] = point["test_accuracy"] = nullptr;
   }
@@ -203,7 +206,7 @@ TEST(ReportPage, ThinsOutLongLogsWithoutHidingWhatWasMissed) {
   EXPECT_GT(latency["series"][0]["points"].size(), 1000U);
   EXPECT_EQ(latency["series"][0]["points"][0], Json({5, 900, "width 1"}));
   EXPECT_EQ(latency["series"][1]["points"], Json({{77'777, 10, "width 1"}}));
-  EXPECT_THAT(page, HasSubstr("Each point stands for 67 requests"));
+  EXPECT_EQ(count(page, "Each point stands for 67 requests"), 1U);
   EXPECT_LT(page.size(), 500'000U);
 }
 
