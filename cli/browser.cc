@@ -51,6 +51,7 @@ class ScratchFolder {
 // Runs a program to its end, its output thrown away. Returns whether it ended well and in time.
 bool succeeds(const std::vector<std::string>& arguments) {
   std::vector<char*> words;
+  words.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) {
     words.push_back(const_cast<char*>(argument.c_str()));
   }

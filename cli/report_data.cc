@@ -392,7 +392,8 @@ void read_file(const std::filesystem::path& path, ReportData& data) {
     throw Error(ErrorCode::kInvalidArgument, path.string() + ": is empty; nothing was logged yet");
   }
   if (text[begin] != '{') fail_kind(path);
-  const std::string event = first_event(std::string_view(text).substr(begin));
+  const std::string_view content = text;
+  const std::string event = first_event(content.substr(begin));
   if (event == "start") {
     for (RunLog& log : read_run_logs(path, text)) data.runs.push_back(std::move(log));
     return;
@@ -411,8 +412,8 @@ void read_file(const std::filesystem::path& path, ReportData& data) {
   try {
     json = Json::parse(text);
   } catch (const Json::parse_error& error) {
-    const auto byte = std::min(error.byte, text.size());
-    const auto line = 1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(byte), '\n');
+    const std::string_view before = content.substr(0, error.byte);
+    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     throw Error(ErrorCode::kCorruptData,
                 path.string() + ":" + std::to_string(line) + ": is no JSON from here on");
   } catch (const Json::exception&) {

@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kMostPoints = 1500;
 // Values further apart than this are shown on a logarithmic axis.
 constexpr double kLinearRange = 30;
+// With so few widths, each has its mark.
+constexpr int kFewWidths = 8;
 constexpr int kColours = 7;
 
 constexpr const char* kUnknown = "\xe2\x80\x93";    // an en dash
@@ -134,6 +136,7 @@ struct Axis {
   std::optional<double> limit = {};  // values end here, and so does the axis
   std::optional<double> min = {};
   std::optional<double> max = {};
+  std::optional<double> step = {};  // between marks
   bool may_be_logarithmic = false;
 };
 
@@ -213,6 +216,7 @@ Json axis_json(const Axis& axis, bool logarithmic) {
   add("limit", axis.limit);
   add("min", axis.min);
   add("max", axis.max);
+  add("step", axis.step);
   return json;
 }
 
@@ -515,6 +519,7 @@ void add_time_line(const RunLog& log, Page::Charts& charts, double end_s) {
   Series energy{.name = "energy", .colour = colour(2), .markers = false, .stepped = true};
   Series changes{.name = "targets change", .colour = "warning", .marker = 2, .line = false};
 
+  int widest = 1;
   // Of so many requests, one point: the slowest one's latency, and means.
   const std::size_t together = (log.requests.size() + kMostPoints - 1) / kMostPoints;
   for (std::size_t begin = 0; begin < log.requests.size(); begin += together) {
@@ -531,6 +536,7 @@ void add_time_line(const RunLog& log, Page::Charts& charts, double end_s) {
       }
       sum.add(request);
       widths += request.width;
+      widest = std::max(widest, request.width);
     }
     const std::string place = "width " + std::to_string(slowest->width) +
                               (slowest->feasible ? "" : ", targets out of reach");
@@ -554,8 +560,9 @@ void add_time_line(const RunLog& log, Page::Charts& charts, double end_s) {
   std::vector<Series> widths;
   widths.push_back(std::move(width));
   widths.push_back(std::move(changes));
-  charts.add("Width", time, {.title = "width", .whole = together == 1, .min = 0},
-             std::move(widths));
+  Axis marks = {.title = "width", .whole = together == 1, .min = 0};
+  if (widest <= kFewWidths) marks.step = 1;
+  charts.add("Width", time, marks, std::move(widths));
   std::vector<Series> energies;
   energies.push_back(std::move(energy));
   energies.push_back(limit_series("limit", log, &ReportedTargets::max_energy_uj, end_s));
@@ -573,6 +580,7 @@ void add_run(const RunLog& log, const std::string& label, Page& page) {
 
   const std::size_t together = (log.requests.size() + kMostPoints - 1) / kMostPoints;
   std::string about = log.end_s ? "" : "The log does not tell how the run ended. ";
+  if (log.cut_off) about += "Its last line is not whole and left out. ";
   if (together > 1) {
     about += "Each point stands for " + std::to_string(together) +
              " requests: the slowest one's latency, the mean width and energy. ";

@@ -33,6 +33,7 @@
     };
     result.ticks.callback = format;
     if (axis.whole) result.ticks.precision = 0;
+    if (axis.step !== undefined) result.ticks.stepSize = axis.step;
     if (axis.logarithmic) {
       result.afterBuildTicks = (built) => {
         built.ticks = built.ticks.filter((tick) => isRound(tick.value));
@@ -71,6 +72,13 @@
       return [item.dataset.label + (note ? ', ' + note : ''),
         withUnit(chart.x, x) + '; ' + withUnit(chart.y, y)];
     };
+    const y = scale(chart.y, false);
+    // Time lines stand below each other, so that their times should, too.
+    if (chart.x.max !== undefined) {
+      y.afterFit = (fitted) => {
+        fitted.width = Math.max(fitted.width, 56);
+      };
+    }
     return new Chart(document.getElementById(chart.id), {
       type: 'line',
       data: {datasets: chart.series.map(dataset)},
@@ -78,7 +86,7 @@
         animation: false,
         maintainAspectRatio: false,
         interaction: {mode: 'nearest', intersect: true},
-        scales: {x: scale(chart.x, true), y: scale(chart.y, false)},
+        scales: {x: scale(chart.x, true), y},
         plugins: {
           legend: {
             position: 'bottom',

@@ -745,7 +745,7 @@ TEST_F(Command, ReportKeepsAnOlderPageWhenItIsRefused) {
   expect_refused(bellows("report " + log + " --out " + log), 2, {"--out", log});
   expect_refused(bellows("report " + log + to_page + " --picture a.jpg"), 2, {"a.jpg", "PNG"});
   expect_refused(bellows("report " + path("none") + to_page), 1, {path("none")});
-  expect_refused(bellows("report " + damaged + to_page), 1, {"damaged.jsonl:1", "'first_group'"});
+  expect_refused(bellows("report " + damaged + to_page), 1, {"damaged.jsonl:1", "is missing"});
   expect_refused(bellows("report " + log + " --out " + path("no/where.html")), 1, {"no"});
   EXPECT_EQ(text_of(page), "old");
   EXPECT_EQ(text_of(log), training_log());

@@ -39,6 +39,7 @@ class HeadlessBrowser {
     arguments.insert(arguments.begin(), cli::find_browser().value().string());
     arguments.emplace_back("--remote-debugging-pipe");
     std::vector<char*> words;
+    words.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) words.push_back(argument.data());
     words.push_back(nullptr);
     const int error = posix_spawn(&process_, words[0], &actions, nullptr, words.data(), environ);
