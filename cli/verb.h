@@ -25,6 +25,7 @@ Verb run_verb();
 Verb export_verb();
 /// "diff", "apply", "trim".
 std::vector<Verb> growth_verbs();
+Verb report_verb();
 /// "data list", "data verify", "data sheet", "data download".
 std::vector<Verb> data_verbs();
 

@@ -125,6 +125,7 @@ file(GLOB_RECURSE sources RELATIVE "${ROOT}" ${patterns})
 set(patterns "")
 foreach(folder IN LISTS library_folders other_folders ITEMS configs scripts third_party)
   list(APPEND patterns "${ROOT}/${folder}/*.cmake" "${ROOT}/${folder}/CMakeLists.txt"
+    "${ROOT}/${folder}/*.html" "${ROOT}/${folder}/*.css" "${ROOT}/${folder}/*.js"
     "${ROOT}/${folder}/*.toml" "${ROOT}/${folder}/*.sh" "${ROOT}/${folder}/*.py")
 endforeach()
 file(GLOB_RECURSE texts RELATIVE "${ROOT}" ${patterns})

@@ -88,6 +88,7 @@ expect_refusal(cli/CMakeLists.txt "# TO${empty}DO" "finish it")
 expect_refusal(tests/a_test.cc "TEST(Suite, DISABLE${empty}D_Claim) {" "switched off")
 expect_refusal(engine/a.cc "#if ${empty}0" "switched off")
 expect_refusal(tests/a_test.cc "open(\"/${empty}tmp/file\")," "no path of one machine")
+expect_refusal(cli/page.js "fetch('/${empty}home/me/data')" "no path of one machine")
 expect_refusal(configs/a.toml "data = \"/${empty}home/me/data\"" "no path of one machine")
 
 # What is allowed, each in the place where it is.

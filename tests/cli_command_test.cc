@@ -19,6 +19,8 @@
 #include "engine/model_file.h"
 #include "engine/onnx_export.h"
 #include "tests/data_fixtures.h"
+#include "tests/headless_browser.h"
+#include "tests/report_files.h"
 #include "tests/web_server.h"
 #include "training/checkpoint.h"
 #include "training/data/dataset.h"
@@ -747,6 +749,51 @@ TEST_F(Command, DiffApplyAndTrimNameWhatIsWrongWithTheirArguments) {
                  {path("none")});
 }
 
+TEST_F(Command, ReportMakesOnePageOfWhatTrainingLeaves) {
+  trained();
+  const std::string page = path("a report.html");
+  std::ostringstream out, err;
+  ASSERT_EQ(run_command({"report", path("run"), "--out", page, "--title", "Of a <run>"}, out, err),
+            0)
+      << err.str();
+  EXPECT_THAT(out.str(), HasSubstr("a report.html: 0 profiles, 1 model, 1 log of training, "));
+  const std::string text = text_of(page);
+  EXPECT_THAT(text, HasSubstr("<h1>Of a &lt;run&gt;</h1>"));
+  // Two steps of two epochs, a title and a loss for each width at the end.
+  EXPECT_THAT(text, HasSubstr("\"group 2, epoch 2\""));
+  EXPECT_THAT(text, HasSubstr("Training of run"));
+  EXPECT_THAT(text, HasSubstr("bellows report "));
+}
+
+TEST_F(Command, ReportKeepsAnOlderPageWhenItIsRefused) {
+  const std::string page = write_file(path("report.html"), bytes_of("old"));
+  const std::string log = write_file(path("log.jsonl"), bytes_of(training_log()));
+  const std::string damaged =
+      write_file(path("damaged.jsonl"), bytes_of("{\"event\":\"begin\"}\n{\n"));
+  const std::string to_page = " --out " + page;
+  expect_refused(bellows("report" + to_page), 2, {"PATH"});
+  expect_refused(bellows("report " + log), 2, {"--out"});
+  expect_refused(bellows("report " + log + " --out " + log), 2, {"--out", log});
+  expect_refused(bellows("report " + log + to_page + " --picture a.jpg"), 2, {"a.jpg", "PNG"});
+  expect_refused(bellows("report " + path("none") + to_page), 1, {path("none")});
+  expect_refused(bellows("report " + damaged + to_page), 1, {"damaged.jsonl:1", "is missing"});
+  expect_refused(bellows("report " + log + " --out " + path("no/where.html")), 1, {"no"});
+  EXPECT_EQ(text_of(page), "old");
+  EXPECT_EQ(text_of(log), training_log());
+}
+
+TEST_F(Command, ReportDrawsItsFirstChartsAsAPicture) {
+  BELLOWS_SKIP_WITHOUT_BROWSER();
+  const std::string log = write_file(path("log.jsonl"), bytes_of(training_log()));
+  const Result result = bellows("report " + log + " --out " + path("report.html") + " --picture " +
+                                path("widths.png"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const PngImage image = read_png(path("widths.png"), 3);
+  EXPECT_EQ(image.shape.width, 2400);
+  EXPECT_EQ(image.shape.height, 800);
+  EXPECT_GT(std::set(image.pixels.begin(), image.pixels.end()).size(), 50U);
+}
+
 TEST_F(Command, DataListKnowsEveryFormatAndFindsWhatIsThere) {
   const std::string images = png_folder();
   const Json json = Json::parse(bellows("data list " + path("") + " --json").out);
@@ -998,7 +1045,8 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
         "profile " + model + " --json --seconds 0.01 --device server-cpu --out " + path("p.json"),
         "run " + model + " --json --max-latency 1e6 --max-power 1e3 --min-accuracy 0.01 " +
             "--battery 1e6 --until 1e3 --profile " + path("p.json") + " --schedule " + schedule,
-        "data list --json " + path(""), "data verify --json " + path("pngs"),
+        "report " + model + " --json --out " + path("report.html"), "data list --json " + path(""),
+        "data verify --json " + path("pngs"),
         "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
     const Result result = bellows(line);
     EXPECT_NE(result.out, "") << line << ": " << result.err;

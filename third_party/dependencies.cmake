@@ -32,6 +32,14 @@ bellows_dependency(curl "libcurl 7.85+" libcurl4-openssl-dev CURL_FOUND CURL::li
 find_package(ZLIB QUIET)
 bellows_dependency(zlib "zlib" zlib1g-dev ZLIB_FOUND ZLIB::ZLIB)
 
+# A text that is compiled in, so it needs no target.
+find_file(BELLOWS_CHART_JS chart.min.js
+  PATHS ${CMAKE_SYSTEM_PREFIX_PATH} PATH_SUFFIXES share/javascript/chart.js)
+mark_as_advanced(BELLOWS_CHART_JS)
+if(NOT BELLOWS_CHART_JS)
+  bellows_missing("Chart.js 3.9+" libjs-chart.js)
+endif()
+
 # Debian's ONNX wants the target of protobuf's library to be there.
 find_package(Protobuf QUIET)
 if(Protobuf_FOUND)

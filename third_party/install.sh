@@ -5,9 +5,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: third_party/install.sh [--check] [--minimal] [--aarch64]
+Usage: third_party/install.sh [--check] [--minimal | --browser | --aarch64]
   --check    install nothing; name what is missing and fail if anything is
   --minimal  only what an embedded build (the run-time engine alone) needs
+  --browser  only Chromium (300 MB), in which tests look at reports and `bellows report --picture`
+             draws
   --aarch64  only what cross building it for 64-bit Arm, and running that by QEMU, needs: the
              tools are installed, the target's libraries are unpacked into build/aarch64-root
 TEXT
@@ -20,6 +22,7 @@ full=(
   libarchive-dev libmatio-dev libpng-dev                      # data sets
   libcurl4-openssl-dev zlib1g-dev                             # fetching and unpacking them
   libonnx-dev libprotobuf-dev                                 # export
+  libjs-chart.js                                              # reports
   libgtest-dev libgmock-dev libbenchmark-dev                  # tests and benchmarks
   clang-format clang-tidy python3                             # checks
   dpkg-dev file                                               # packages
@@ -41,6 +44,7 @@ for argument in "$@"; do
   case "$argument" in
     --check) check_only=true ;;
     --minimal) packages=("${runtime[@]}") ;;
+    --browser) packages=(chromium) ;;
     --aarch64) for_aarch64=true; packages=("${cross_tools[@]}") ;;
     --help | -h) usage; exit 0 ;;
     *) echo "install.sh: unknown option '$argument'" >&2; usage >&2; exit 2 ;;

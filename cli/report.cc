@@ -1,0 +1,126 @@
+#include <bellows/bellows.h>
+
+#include <array>
+#include <ctime>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/browser.h"
+#include "cli/command.h"
+#include "cli/numbers.h"
+#include "cli/report_data.h"
+#include "cli/report_page.h"
+#include "cli/verb.h"
+#include "engine/atomic_file.h"
+
+namespace bellows::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kMostPaths = 1000;
+// Of a picture, in CSS pixels.
+constexpr int kPictureWidth = 1200;
+constexpr int kPictureHeight = 400;
+constexpr int kTimeLineHeight = 800;  // three charts, one below the other
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M UTC", &utc);
+  return text.data();
+}
+
+// Whether the file that is to be written is one of those to be read.
+void refuse_to_overwrite(const std::string& option, const std::string& file,
+                         const std::vector<std::filesystem::path>& paths) {
+  for (const std::filesystem::path& path : paths) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(path, file, ignored)) {
+      throw UsageError("--" + option + ": '" + file +
+                       "' is what the report is to be made of; choose another file");
+    }
+  }
+}
+
+int run_report(const Arguments& arguments, Console& console) {
+  const std::vector<std::filesystem::path> paths(arguments.plain().begin(),
+                                                 arguments.plain().end());
+  const auto out = arguments.text("out");
+  if (!out || out->empty()) {
+    throw UsageError("missing --out FILE.html; see bellows report --help");
+  }
+  refuse_to_overwrite("out", *out, paths);
+  const auto picture = arguments.text("picture");
+  if (picture) {
+    if (!picture->ends_with(".png")) {
+      throw UsageError("--picture: '" + *picture + "' does not end in .png; pictures are PNG");
+    }
+    refuse_to_overwrite("picture", *picture, paths);
+  }
+
+  const ReportData data = read_report_data(paths);
+  const std::string page =
+      report_page(data, arguments.text("title").value_or("Bellows report"),
+                  "Made by bellows " + std::string(version()) + " on " + now_text() +
+                      " with: " + shell_line(arguments.command()));
+  write_file_atomically(*out, page);
+  if (picture) {
+    const bool only_time_lines =
+        data.profiles.empty() && data.models.empty() && data.trainings.empty();
+    save_picture(file_address(*out) + "#picture", kPictureWidth,
+                 only_time_lines ? kTimeLineHeight : kPictureHeight, *picture);
+  }
+  if (arguments.has("json")) {
+    Json json = {{"report", *out}};
+    if (picture) json["picture"] = *picture;
+    json["profiles"] = data.profiles.size();
+    json["models"] = data.models.size();
+    json["training_logs"] = data.trainings.size();
+    json["run_logs"] = data.runs.size();
+    json["report_bytes"] = page.size();
+    console.print_json(json);
+    return kDone;
+  }
+  const auto counted = [](std::size_t count, const char* name) {
+    return std::to_string(count) + " " + name + (count == 1 ? "" : "s");
+  };
+  console.print(*out + ": " + counted(data.profiles.size(), "profile") + ", " +
+                counted(data.models.size(), "model") + ", " +
+                counted(data.trainings.size(), "log") + " of training, " +
+                counted(data.runs.size(), "log") + " of runs; " +
+                bytes_text(static_cast<std::int64_t>(page.size())));
+  if (picture) console.print(*picture + ": its first charts");
+  return kDone;
+}
+
+}  // namespace
+
+Verb report_verb() {
+  Usage usage;
+  usage.verb = "report";
+  usage.summary = "Make one page of charts and tables of profiles, models and logs";
+  usage.arguments = "PATH... --out FILE.html [options]";
+  usage.details =
+      "PATHs are profiles, model files, logs of training and of `bellows run`, in any mix, and "
+      "folders\n"
+      "of training runs. The page holds all it needs: any browser shows it, without a network.\n"
+      "--picture draws its first charts by Chromium, which has to be installed for that.";
+  usage.example =
+      "bellows report runs/mnist-lenet --out report.html\n"
+      "bellows report profile.json stream.jsonl --out report.html --picture widths.png";
+  usage.least = 1;
+  usage.most = kMostPaths;
+  usage.wanted = "what to report on (PATH...)";
+  usage.options = {
+      {"out", "FILE.html", "The page to write"},
+      {"picture", "FILE.png", "Also draw the page's first charts as a picture"},
+      {"title", "TEXT", "What stands at the head of the page"},
+      {"json", "", "Print one JSON object"},
+  };
+  return {usage, run_report};
+}
+
+}  // namespace bellows::cli

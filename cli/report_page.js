@@ -1,0 +1,111 @@
+// Draws the charts that the page describes, in its colours, with Chart.js.
+'use strict';
+
+(() => {
+  const charts = JSON.parse(document.getElementById('charts').textContent);
+  const markers = ['circle', 'rectRot', 'triangle', 'rect', 'star'];
+  const dashes = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
+  const numbers = new Intl.NumberFormat('en', {maximumSignificantDigits: 5});
+  const shortNumbers = new Intl.NumberFormat('en', {notation: 'compact'});
+
+  const colour = (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+
+  const withUnit = (axis, value) => numbers.format(value) + (axis.unit ? ' ' + axis.unit : '');
+
+  // What a logarithmic axis has labels for: 1, 2 and 5 of each power of ten.
+  function isRound(value) {
+    const leading = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
+    return [1, 2, 5].some((digit) => Math.abs(leading - digit) < 1e-6);
+  }
+
+  function scale(axis, isX) {
+    const format = (value) => (axis.compact ? shortNumbers : numbers).format(value);
+    const title = axis.title + (axis.unit ? ' (' + axis.unit + ')' : '');
+    const result = {
+      type: axis.logarithmic ? 'logarithmic' : 'linear',
+      title: {display: true, text: title, color: colour('faint')},
+      grid: {color: colour('line'), borderColor: colour('line')},
+      ticks: {color: colour('faint'), maxRotation: 0, autoSkipPadding: 12},
+      grace: isX ? 0 : '5%',
+      min: axis.min,
+      max: axis.max,
+    };
+    result.ticks.callback = format;
+    if (axis.whole) result.ticks.precision = 0;
+    if (axis.step !== undefined) result.ticks.stepSize = axis.step;
+    if (axis.logarithmic) {
+      result.afterBuildTicks = (built) => {
+        built.ticks = built.ticks.filter((tick) => isRound(tick.value));
+      };
+    }
+    if (axis.limit !== undefined) {
+      result.afterDataLimits = (limits) => {
+        limits.max = Math.min(limits.max, axis.limit);
+      };
+    }
+    return result;
+  }
+
+  function dataset(series) {
+    const own = colour(series.colour);
+    const many = series.points.length > 100;
+    return {
+      label: series.name,
+      data: series.points.map(([x, y, note]) => ({x, y, note})),
+      borderColor: own,
+      backgroundColor: own,
+      borderDash: dashes[series.dash % dashes.length],
+      borderWidth: 2,
+      showLine: series.line,
+      stepped: series.stepped,
+      pointStyle: series.markers ? markers[series.marker % markers.length] : 'line',
+      pointRadius: series.markers ? (many ? 2 : 4) : 0,
+      pointHoverRadius: 7,
+      pointHitRadius: 10,
+    };
+  }
+
+  function draw(chart) {
+    const text = (item) => {
+      const {note, x, y} = item.raw;
+      return [item.dataset.label + (note ? ', ' + note : ''),
+        withUnit(chart.x, x) + '; ' + withUnit(chart.y, y)];
+    };
+    const y = scale(chart.y, false);
+    // Time lines stand below each other, so that their times should, too.
+    if (chart.x.max !== undefined) {
+      y.afterFit = (fitted) => {
+        fitted.width = Math.max(fitted.width, 56);
+      };
+    }
+    return new Chart(document.getElementById(chart.id), {
+      type: 'line',
+      data: {datasets: chart.series.map(dataset)},
+      options: {
+        animation: false,
+        maintainAspectRatio: false,
+        interaction: {mode: 'nearest', intersect: true},
+        scales: {x: scale(chart.x, true), y},
+        plugins: {
+          legend: {
+            position: 'bottom',
+            labels: {color: colour('text'), usePointStyle: true, boxHeight: 7, padding: 12},
+          },
+          tooltip: {displayColors: false, callbacks: {title: () => '', label: text}},
+        },
+      },
+    });
+  }
+
+  let drawn = [];
+  function drawAll() {
+    for (const chart of drawn) chart.destroy();
+    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+    drawn = charts.map(draw);
+  }
+
+  if (location.hash === '#picture') document.documentElement.classList.add('picture');
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+  drawAll();
+})();
