@@ -321,7 +321,7 @@ void print_operations(const Subject& subject, const std::optional<DeviceModel>& 
   const std::vector<Cache> caches = machine_caches(Sysfs());
   console.print(
       "\nOne image: weights, activations read and written, and the cache with room for all "
-      "weights\nand for the activations of the largest layer. " +
+      "weights\nand for the activations of the largest layer.\n" +
       caches_text(caches) + "\n" + operation_table(steps, caches, console));
   if (!device) return;
   console.print("\nEnergy of one image, modelled: operations (" + device->name + ")\n" +
