@@ -28,7 +28,8 @@ void add_energy_options(Usage& usage) {
       {"energy", "METER", "auto (default), rapl, hwmon, battery, model or none"});
   usage.options.push_back(
       {"device", "D", "Device model that stands in for a meter: a name or FILE.toml"});
-  usage.options.push_back({"rails", "R,..", "Sensors to sum, by label or file, for --energy hwmon"});
+  usage.options.push_back(
+      {"rails", "R,..", "Sensors to sum, by label or file, for --energy hwmon"});
   usage.options.push_back({"sysfs", "DIR", "Where the meters are (default /sys)"});
 }
 

@@ -26,8 +26,8 @@ void add_energy_options(Usage& usage);
 /// Throws UsageError for an unknown meter, Error as find_device_model does.
 [[nodiscard]] EnergyChoice energy_choice(const Arguments& arguments);
 
-/// The meter that was chosen, or null: nothing was asked for and nothing measures here. Throws Error
-/// when what was asked for is not there.
+/// The meter that was chosen, or null: nothing was asked for and nothing measures here. Throws
+/// Error when what was asked for is not there.
 [[nodiscard]] std::unique_ptr<EnergyMeter> make_meter(const EnergyChoice& choice,
                                                       const Network& network);
 

@@ -65,7 +65,8 @@ std::vector<float> first_images(const Dataset& images) {
 // Without a folder of images, what the model file says of its accuracy counts.
 Images look_at_images(const Arguments& arguments, const Model& model, Console& console) {
   const ModelInfo& info = internal::state_of(model)->info;
-  Images found{.name = info.data_set};
+  Images found;
+  found.name = info.data_set;
   if (!arguments.has("data")) {
     found.validation = info.validation_accuracy;
     found.test = info.test_accuracy;
@@ -74,9 +75,8 @@ Images look_at_images(const Arguments& arguments, const Model& model, Console& c
     for (float& value : found.timed) value = random.uniform();
     return found;
   }
-  EvaluationRequest request{.data = arguments.text("data"),
-                            .format = arguments.text("format"),
-                            .split = "validation"};
+  EvaluationRequest request{
+      .data = arguments.text("data"), .format = arguments.text("format"), .split = "validation"};
   console.status("loading images ...", true);
   const Dataset validation = load_evaluation_data(info, model, request).images;
   found.name = validation.name();
@@ -92,9 +92,16 @@ Images look_at_images(const Arguments& arguments, const Model& model, Console& c
   return found;
 }
 
-// Energy of one image at a width: that of many runs, one after the other.
+// Energy of one image at a width: that of many runs, one after the other. A model needs no runs, as
+// the time that they take is known.
 double measure_energy_uj(Session& session, EnergyMeter& meter, const std::vector<float>& images,
-                         std::size_t elements, int width, double least_seconds) {
+                         std::size_t elements, int width, double image_seconds,
+                         double least_seconds) {
+  if (meter.kind() == MeterKind::kModel) {
+    const double before = meter.joules();
+    meter.image_done(width, image_seconds);
+    return 1e6 * (meter.joules() - before);
+  }
   const double span = std::max(least_seconds, meter.shortest_span_s());
   const double pause = meter.longest_pause_s() / 2;
   const double before = meter.joules();
@@ -103,10 +110,8 @@ double measure_energy_uj(Session& session, EnergyMeter& meter, const std::vector
   double read = begin;
   std::int64_t runs = 0;
   for (std::size_t next = 0; end - begin < span; next = (next + elements) % images.size()) {
-    const double start = end;
     session.run(std::span(images).subspan(next, elements), width);
     end = steady_seconds();
-    meter.image_done(width, end - start);
     ++runs;
     if (end - read > pause) {
       static_cast<void>(meter.joules());
@@ -200,9 +205,8 @@ class Profiler {
       const auto sleep = [](double s) {
         std::this_thread::sleep_for(std::chrono::duration<double>(s));
       };
-      profile.idle_power_w =
-          idle_power_w(*meter, std::max(kIdleSeconds, meter->shortest_span_s()), steady_seconds,
-                       sleep);
+      profile.idle_power_w = idle_power_w(*meter, std::max(kIdleSeconds, meter->shortest_span_s()),
+                                          steady_seconds, sleep);
       profile.idle_subtracted = arguments_.has("subtract-idle");
     }
     std::vector<int> threads = arguments_.integers("threads", 1);
@@ -210,8 +214,8 @@ class Profiler {
     for (const int count : threads) {
       Session session(model_, {.threads = count});
       console_.status("threads " + std::to_string(count) + ": measuring latencies ...", true);
-      const auto latencies = measure_latency(session, images.timed, model_.image_elements(),
-                                             widths_, options);
+      const auto latencies =
+          measure_latency(session, images.timed, model_.image_elements(), widths_, options);
       for (const int width : widths_) {
         ProfilePoint point = described_point(model_, counts_, images, width, count);
         point.latency_us = latencies[static_cast<std::size_t>(width - 1)];
@@ -219,11 +223,12 @@ class Profiler {
           console_.status("threads " + std::to_string(count) + ", width " + std::to_string(width) +
                               ": measuring energy ...",
                           true);
-          point.energy_uj = measure_energy_uj(session, *meter, images.timed,
-                                              model_.image_elements(), width, seconds / 5);
+          point.energy_uj =
+              measure_energy_uj(session, *meter, images.timed, model_.image_elements(), width,
+                                1e-6 * point.latency_us.mean, seconds / 5);
           if (profile.idle_subtracted) {
-            *point.energy_uj = std::max(
-                0.0, *point.energy_uj - *profile.idle_power_w * point.latency_us.mean);
+            *point.energy_uj =
+                std::max(0.0, *point.energy_uj - *profile.idle_power_w * point.latency_us.mean);
           }
         }
         profile.points.push_back(std::move(point));
@@ -297,9 +302,12 @@ Verb profile_verb() {
   usage.summary = "Measure latency, energy and accuracy of every width on this device";
   usage.arguments = "MODEL --out FILE.json [options]";
   usage.details =
-      "`bellows run` and the controller of the library choose widths by such a profile. It belongs\n"
-      "to this model and this device. Energy comes from the most trusted meter that works here, or\n"
-      "from a device model (docs/energy.md). Without --data the accuracies are those that the model\n"
+      "`bellows run` and the controller of the library choose widths by such a profile. It "
+      "belongs\n"
+      "to this model and this device. Energy comes from the most trusted meter that works here, "
+      "or\n"
+      "from a device model (docs/energy.md). Without --data the accuracies are those that the "
+      "model\n"
       "file tells.";
   usage.example =
       "bellows profile runs/mnist-lenet/model.safetensors --data DATA/mnist --out profile.json\n"

@@ -131,8 +131,10 @@ class Server {
       if (*true_label == best.label) ++tally.right;
     }
     if (log_.wanted()) {
-      Json event = {{"event", "request"}, {"time_s", began},
-                    {"index", requests_}, {"width", decision.width},
+      Json event = {{"event", "request"},
+                    {"time_s", began},
+                    {"index", requests_},
+                    {"width", decision.width},
                     {"latency_us", latency_us}};
       if (energy_uj) event["energy_uj"] = *energy_uj;
       event["label"] = best.label;
@@ -187,8 +189,8 @@ class Server {
     }
   }
 
-  // A meter that measures is too coarse for one image: what the profile says, corrected, is then the
-  // best guess, and the whole run is measured.
+  // A meter that measures is too coarse for one image: what the profile says, corrected, is then
+  // the best guess, and the whole run is measured.
   std::optional<double> energy_of(const Decision& decision, double seconds) {
     if (meter_ != nullptr && meter_->kind() == MeterKind::kModel) {
       const double before = meter_->joules();
@@ -203,10 +205,10 @@ class Server {
   [[nodiscard]] std::string live_text(const Decision& decision, double latency_us,
                                       std::optional<double> energy_uj) const {
     const int groups = model_.groups();
-    std::string text = count_text(requests_) + " images  width " +
-                       std::to_string(decision.width) + " " +
-                       progress_bar(static_cast<double>(decision.width) / groups, groups + 2) + " " +
-                       fixed_text(latency_us, 1) + " us";
+    std::string text = count_text(requests_) + " images  width " + std::to_string(decision.width) +
+                       " " +
+                       progress_bar(static_cast<double>(decision.width) / groups, groups + 2) +
+                       " " + fixed_text(latency_us, 1) + " us";
     if (energy_uj) text += "  " + fixed_text(*energy_uj, 1) + " uJ";
     text += "  late " + count_text(misses_) + "  switches " + count_text(controller_.switches());
     if (!decision.feasible) text += "  cannot keep: " + std::string(limit_name(decision.failing));
@@ -231,9 +233,12 @@ class Server {
       for (const double us : tally.latencies_us) latency += us;
     }
     const auto count = static_cast<double>(std::max<std::int64_t>(requests_, 1));
-    Json event = {{"event", "end"},          {"time_s", seconds},
-                  {"requests", requests_},   {"missed", misses_},
-                  {"infeasible", infeasible_}, {"switches", controller_.switches()},
+    Json event = {{"event", "end"},
+                  {"time_s", seconds},
+                  {"requests", requests_},
+                  {"missed", misses_},
+                  {"infeasible", infeasible_},
+                  {"switches", controller_.switches()},
                   {"mean_latency_us", latency / count}};
     if (energy_known_ && requests_ > 0) event["mean_energy_uj"] = total_energy_uj() / count;
     if (labelled_ > 0) {
@@ -260,7 +265,8 @@ class Server {
         cells.push_back(fixed_text(tally.energy_uj / static_cast<double>(count), 2) + " uJ");
       }
       if (labelled_ > 0) {
-        cells.push_back(percent_text(static_cast<double>(tally.right) / static_cast<double>(count)));
+        cells.push_back(
+            percent_text(static_cast<double>(tally.right) / static_cast<double>(count)));
       }
       table.add(std::move(cells));
     }
@@ -269,8 +275,8 @@ class Server {
             count_text(controller_.switches()) + " switches";
     if (targets_.max_latency_us) text += ", " + count_text(misses_) + " late";
     if (labelled_ > 0) {
-      text += ", accuracy " + percent_text(static_cast<double>(total_right()) /
-                                           static_cast<double>(labelled_));
+      text += ", accuracy " +
+              percent_text(static_cast<double>(total_right()) / static_cast<double>(labelled_));
     }
     if (energy_known_ && requests_ > 0) {
       text += ".\nEnergy: " + fixed_text(total_energy_uj() / static_cast<double>(requests_), 2) +
@@ -327,10 +333,9 @@ bool serve_standard_input(Server& server, std::size_t elements) {
     const std::size_t found = std::fread(bytes.data(), 1, elements, stdin);
     if (found == 0) return true;
     if (found < elements) {
-      throw Error(ErrorCode::kCorruptData, "standard input: ends within image " +
-                                               std::to_string(count) + ", after " +
-                                               std::to_string(found) + " of its " +
-                                               std::to_string(elements) + " bytes");
+      throw Error(ErrorCode::kCorruptData,
+                  "standard input: ends within image " + std::to_string(count) + ", after " +
+                      std::to_string(found) + " of its " + std::to_string(elements) + " bytes");
     }
     to_floats(bytes, image);
     if (!server.serve(image, std::nullopt)) return false;
@@ -366,13 +371,15 @@ bool serve_data_set(Server& server, const Dataset& images) {
 int run_run(const Arguments& arguments, Console& console) {
   const std::vector<std::string>& plain = arguments.plain();
   if (!arguments.has("profile")) {
-    throw UsageError("missing --profile FILE.json, which 'bellows profile' makes; see bellows run "
-                     "--help");
+    throw UsageError(
+        "missing --profile FILE.json, which 'bellows profile' makes; see bellows run "
+        "--help");
   }
   const Model model = Model::load(plain[0]);
   const bool from_data = arguments.has("data") || plain.size() == 1;
   if (from_data && plain.size() > 1) {
-    throw UsageError("--data: there are images already ('" + plain[1] + "'); leave one of them out");
+    throw UsageError("--data: there are images already ('" + plain[1] +
+                     "'); leave one of them out");
   }
   const int repeat = arguments.integer("repeat", 1).value_or(1);
   const bool standard_input = plain.size() == 2 && plain[1] == "-";
@@ -417,7 +424,8 @@ Verb run_verb() {
   usage.summary = "Serve a stream of images at the widths that meet targets";
   usage.arguments = "MODEL [IMAGE...] --profile FILE.json [targets] [options]";
   usage.details =
-      "IMAGE is a PNG file, a folder of them, an idx file of images, or - for standard input: bytes\n"
+      "IMAGE is a PNG file, a folder of them, an idx file of images, or - for standard input: "
+      "bytes\n"
       "[C, H, W], image after image. Without any, the test images of --data, or of the built-in\n"
       "digits, are served, and the answers are checked. The width of each image is chosen by the\n"
       "profile, corrected by what is observed; targets that cannot be kept are told\n"

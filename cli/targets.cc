@@ -76,10 +76,10 @@ Targets targets_of(const Arguments& arguments) {
     throw UsageError("--battery and --until belong together");
   }
   if (joules) {
-    targets.energy_left = EnergyLeft{
-        .joules = *joules,
-        .until_s = *until,
-        .other_power_w = arguments.real("other-power", 0, kMost).value_or(0)};
+    targets.energy_left =
+        EnergyLeft{.joules = *joules,
+                   .until_s = *until,
+                   .other_power_w = arguments.real("other-power", 0, kMost).value_or(0)};
   } else if (arguments.has("other-power")) {
     throw UsageError("--other-power drains a battery: give --battery and --until too");
   }

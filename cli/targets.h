@@ -25,8 +25,8 @@ struct ScheduledTargets {
   Targets targets;
 };
 
-/// A file of one JSON object a line, with "time_s" and keys as targets_json gives them. Throws Error
-/// naming file and line: kNotFound, kIoError, kCorruptData (also times that fall).
+/// A file of one JSON object a line, with "time_s" and keys as targets_json gives them. Throws
+/// Error naming file and line: kNotFound, kIoError, kCorruptData (also times that fall).
 [[nodiscard]] std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path);
 
 }  // namespace bellows::cli

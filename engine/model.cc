@@ -87,8 +87,8 @@ Model Model::load(const std::string& path, const ModelOptions& options) {
   }
   return internal::with_every_failure_an_error(path, "load fewer groups", [&] {
     ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups));
-    auto state = std::make_shared<internal::ModelState>(std::move(file.network),
-                                                        std::move(file.info), file.weights, options);
+    auto state = std::make_shared<internal::ModelState>(
+        std::move(file.network), std::move(file.info), file.weights, options);
     for (int group = 1; group <= state->network.groups(); ++group) {
       state->group_sha256.push_back(file.facts.groups[static_cast<std::size_t>(group - 1)].sha256);
     }

@@ -56,8 +56,9 @@ std::vector<OperatingPoint> Profile::points(const Model& model, int threads) con
   for (const internal::ProfilePoint& point : data_->points) {
     if (point.threads != threads || point.width > model.groups()) continue;
     if (!point.validation_accuracy) {
-      refuse(*data_, "does not know the accuracy of width " + std::to_string(point.width) +
-                         "; make it again with the data set that the model was trained on (--data)");
+      refuse(*data_,
+             "does not know the accuracy of width " + std::to_string(point.width) +
+                 "; make it again with the data set that the model was trained on (--data)");
     }
     points.push_back({.width = point.width,
                       .threads = threads,

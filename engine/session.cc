@@ -329,8 +329,7 @@ Result Session::classify(std::span<const float> image, Controller& controller) {
   const Prediction answer = best();
   const Clock::time_point end = Clock::now();
   const double latency_us = 1e6 * (seconds(end) - seconds(start));
-  controller.observe(
-      {.point = decision.point, .latency_us = latency_us, .now_s = seconds(end)});
+  controller.observe({.point = decision.point, .latency_us = latency_us, .now_s = seconds(end)});
   return {.label = answer.label,
           .confidence = answer.confidence,
           .width = decision.width,

@@ -942,9 +942,9 @@ TEST_F(Command, ProfileMeasuresEveryWidthOnEveryNumberOfThreads) {
 TEST_F(Command, ProfileOfADeviceThatIsNotThereIsAnEstimate) {
   const std::string model = trained();
   const std::string estimate = path("estimate.json");
-  ASSERT_EQ(bellows("profile " + model + " --estimate --device small-accelerator --out " + estimate)
-                .code,
-            0);
+  ASSERT_EQ(
+      bellows("profile " + model + " --estimate --device small-accelerator --out " + estimate).code,
+      0);
   const std::string run = "run " + model + " --profile " + estimate;
   expect_refused(bellows(run), 1, {estimate, "another device", "small-accelerator"});
   EXPECT_EQ(bellows(run + " --estimate").code, 0);
@@ -955,8 +955,7 @@ TEST_F(Command, RunServesEveryImageAndLogsIt) {
   const std::string model = trained();
   ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
   const std::string run = "run " + model + " --profile " + path("profile.json");
-  const Result result =
-      bellows(run + " --max-latency 1e6 --repeat 2 --log " + path("log.jsonl"));
+  const Result result = bellows(run + " --max-latency 1e6 --repeat 2 --log " + path("log.jsonl"));
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("80 images"));
   EXPECT_THAT(result.out, HasSubstr("0 late"));
@@ -970,15 +969,15 @@ TEST_F(Command, RunServesEveryImageAndLogsIt) {
     EXPECT_EQ(lines[i]["index"], i - 1);
     right += lines[i]["label"] == lines[i]["true_label"] ? 1 : 0;
   }
-  EXPECT_DOUBLE_EQ(lines.back()["accuracy"], right / 80.0);
+  EXPECT_DOUBLE_EQ(lines.back()["accuracy"].get<double>(), right / 80.0);
 }
 
 TEST_F(Command, RunChangesTargetsByItsSchedule) {
   const std::string model = trained();
   ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
   // Nothing is as quick as this: the quickest width is taken, and what fails is told.
-  const std::string schedule = write_file(
-      folder_ / "schedule", bytes_of("{\"time_s\": 0, \"max_latency_us\": 0.001}\n"));
+  const std::string schedule =
+      write_file(folder_ / "schedule", bytes_of("{\"time_s\": 0, \"max_latency_us\": 0.001}\n"));
   const Result result = bellows("run " + model + " --json --profile " + path("profile.json") +
                                 " --schedule " + schedule);
   ASSERT_EQ(result.code, 0) << result.err;
@@ -995,8 +994,8 @@ TEST_F(Command, RunServesFilesWithoutKnowingTheAnswers) {
   ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
   digit_png(0, "pngs/0.png");
   digit_png(1, "pngs/1.png");
-  const Result result = bellows("run " + model + " " + path("pngs") + " --json --profile " +
-                                path("profile.json"));
+  const Result result =
+      bellows("run " + model + " " + path("pngs") + " --json --profile " + path("profile.json"));
   const std::vector<Json> lines = json_lines(result.out);
   ASSERT_EQ(lines.size(), 4U) << result.err;
   EXPECT_FALSE(lines.back().contains("accuracy"));

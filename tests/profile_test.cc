@@ -118,10 +118,10 @@ TEST_F(ProfileTest, ServesTheFirstGroupsOfItsModelToo) {
 TEST_F(ProfileTest, OfAnotherModelIsRefused) {
   ProfileData other = data();
   other.group_sha256.back() = std::string(64, '0');
-  EXPECT_THAT(refusal(ErrorCode::kInvalidArgument,
-                      [&] { (void)internal::make_profile(other).points(model_); }),
-              AllOf(HasSubstr("another model"),
-                    HasSubstr("group " + std::to_string(model_.groups()))));
+  EXPECT_THAT(
+      refusal(ErrorCode::kInvalidArgument,
+              [&] { (void)internal::make_profile(other).points(model_); }),
+      AllOf(HasSubstr("another model"), HasSubstr("group " + std::to_string(model_.groups()))));
   ProfileData before = data();
   before.group_sha256.pop_back();
   EXPECT_THAT(refusal(ErrorCode::kInvalidArgument,
@@ -162,8 +162,9 @@ TEST_F(ProfileTest, RefusesWhatIsNoProfileByName) {
 }
 
 TEST_F(ProfileTest, RefusesValuesThatCannotBe) {
-  EXPECT_THAT(refusal_after("\"format_version\":1", "\"format_version\":2", ErrorCode::kUnsupported),
-              HasSubstr("format version 2"));
+  EXPECT_THAT(
+      refusal_after("\"format_version\":1", "\"format_version\":2", ErrorCode::kUnsupported),
+      HasSubstr("format version 2"));
   EXPECT_THAT(refusal_after("\"width\":1", "\"width\":99"), HasSubstr("widths 1 to"));
   EXPECT_THAT(refusal_after("\"threads\":2", "\"threads\":1"), HasSubstr("stands twice"));
   EXPECT_THAT(refusal_after("\"p99\":", "\"p99\":0,\"p98\":"), HasSubstr("p9"));
