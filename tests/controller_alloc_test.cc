@@ -12,12 +12,19 @@ namespace {
 std::atomic<std::int64_t> allocations = 0;
 }  // namespace
 
-// The other forms of the library call these.
+// The other forms of the library call these, but not those of the address sanitizer.
 void* operator new(std::size_t size) {
   ++allocations;
   void* memory = std::malloc(size > 0 ? size : 1);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
