@@ -319,7 +319,7 @@ void print_processes(const std::string& program, const std::vector<std::string>&
       for (double& held : bytes) {
         held =
             std::stod(output_of({program, "--hold", kEngineNames[engine], "--file", folder.string(),
-                                 "--network", name, "--width", std::to_string(network.groups())})));
+                                 "--network", name, "--width", std::to_string(network.groups())}));
       }
       std::printf(" | %.0f", median_of(bytes) / 1e3);
     }
