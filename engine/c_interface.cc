@@ -268,7 +268,8 @@ bellows_status bellows_session_refine(bellows_session* session) {
 }
 
 int64_t bellows_now_ns() {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  return now.count();
 }
 
 bellows_status bellows_session_run_until(bellows_session* session, const float* images,

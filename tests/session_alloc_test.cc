@@ -52,7 +52,7 @@ void count_and_release(void* memory) {
 
 }  // namespace
 
-// The other forms of the library call these.
+// The other forms of the library call these, but not those of the address sanitizer.
 void* operator new(std::size_t size) {
   return count_and_allocate(size, alignof(std::max_align_t), __builtin_return_address(0));
 }
@@ -64,6 +64,13 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return count_and_allocate(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 void operator delete(void* memory) noexcept { count_and_release(memory); }
 void operator delete[](void* memory) noexcept { count_and_release(memory); }

@@ -315,11 +315,11 @@ void print_processes(const std::string& program, const std::vector<std::string>&
                 exported_bytes / 1e3, weights / exported_bytes, dense_bytes / 1e3,
                 weights / dense_bytes);
     for (const Engine engine : {kBellows, kExported, kDense}) {
-      std::vector<double> bytes;
-      for (int i = 0; i < 5; ++i) {
-        bytes.push_back(
+      std::vector<double> bytes(5);
+      for (double& held : bytes) {
+        held =
             std::stod(output_of({program, "--hold", kEngineNames[engine], "--file", folder.string(),
-                                 "--network", name, "--width", std::to_string(network.groups())})));
+                                 "--network", name, "--width", std::to_string(network.groups())}));
       }
       std::printf(" | %.0f", median_of(bytes) / 1e3);
     }
@@ -407,9 +407,9 @@ void print_changes(const OnnxRuntime& runtime, const std::vector<std::string>& n
     const auto onnx_run = [&](int width) {
       sessions[static_cast<std::size_t>(width - 1)].run(image, 1);
     };
-    std::vector<double> anew;
-    for (int i = 0; i < kStarts; ++i) {
-      anew.push_back(bench::seconds_of([&] { OnnxSession(runtime, bytes_of(wide)); }, 1));
+    std::vector<double> anew(kStarts);
+    for (double& seconds : anew) {
+      seconds = bench::seconds_of([&] { OnnxSession(runtime, bytes_of(wide)); }, 1);
     }
     const double ours = change_us([&](int width) { session.run(image, width); });
     std::printf("| %s | %.2f | %.2f | %.2f | %.0f |\n", name.c_str(), ours,

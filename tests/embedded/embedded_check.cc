@@ -5,6 +5,7 @@
 //
 // Prints one line for each claim, and the instruction set's choices; ends with 1 if one is untrue.
 #include <bellows/bellows.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -113,7 +114,9 @@ std::string content(const std::filesystem::path& path) {
 
 void check_saving(const std::filesystem::path& path) {
   const bellows::ModelFile file = bellows::load_model(path);
-  const std::filesystem::path copy = "embedded_check_copy.safetensors";
+  // Several of these checks may run at once.
+  const std::filesystem::path copy =
+      "embedded_check_copy-" + std::to_string(::getpid()) + ".safetensors";
   bellows::save_model(copy, file.network, file.weights, file.info);
   claim(content(copy) == content(path), "a model that is loaded and saved has the same bytes");
   std::filesystem::remove(copy);
