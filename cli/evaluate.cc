@@ -220,8 +220,8 @@ int run_evaluate(const Arguments& arguments, Console& console) {
     console.print(width_table(rows, console));
     if (with_latency) {
       console.print("Latency: one image, one thread; median of at least " +
-                    std::to_string(least_runs) + " runs after " + std::to_string(latency_options.warm_up_runs) +
-                    " to warm up.");
+                    std::to_string(least_runs) + " runs after " +
+                    std::to_string(latency_options.warm_up_runs) + " to warm up.");
     }
     if (arguments.has("confusion")) {
       for (const WidthScore& score : scores) {
