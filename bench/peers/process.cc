@@ -37,8 +37,10 @@ Finished run(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_addclose(&actions, ends[0]);
   posix_spawn_file_actions_addclose(&actions, ends[1]);
   std::vector<char*> words;
-  for (const std::string& argument : arguments)
+  words.reserve(arguments.size() + 1);
+  for (const std::string& argument : arguments) {
     words.push_back(const_cast<char*>(argument.c_str()));
+  }
   words.push_back(nullptr);
 
   Finished finished;
