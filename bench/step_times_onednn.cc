@@ -1,13 +1,18 @@
 // Prints where the time of a network goes, primitive by primitive: for finding out why a benchmark
 // misses its aim.
 //
+// Steps of `infer` and `direct` stand beside a roofline: what the machine's arithmetic or, where a
+// step moves much for what it computes, its memory allows at most.
+//
 //   bellows_step_times infer <configs/...toml> [batch] [threads]
 //   bellows_step_times direct <configs/...toml> [batch] [threads]     the same without Winograd
 //   bellows_step_times dense <configs/...toml> [width]
 //   bellows_step_times learn <configs/...toml> [batch] [threads]      plain network, one group
 //   bellows_step_times learn <configs/...toml> <batch> <threads> <group>   that group's training
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -17,6 +22,7 @@
 #include <vector>
 
 #include "bench/dense_onednn.h"
+#include "bench/matmul_onednn.h"
 #include "bench/networks.h"
 #include "bench/side_by_side.h"
 #include "engine/plan.h"
@@ -31,15 +37,44 @@ struct Row {
   std::string label;
   std::string implementation;
   double seconds = 0;
+  double operations = 0;  // two for each multiply-accumulate; 0: not counted
+  double bytes = 0;       // of everything that it reads and writes, each once
 };
 
 constexpr int kRepetitions = 21;
 
+// What the machine can do at most, measured in turns with the steps.
+class Roofline {
+ public:
+  void measure() {
+    flops_.push_back(LargeMatmul::flops() / seconds_of([&] { matmul_.run(); }, 1));
+    const auto copy = [&] { std::memcpy(to_.data(), from_.data(), from_.size()); };
+    bytes_.push_back(2.0 * static_cast<double>(from_.size()) / seconds_of(copy, 1));
+  }
+  [[nodiscard]] double flops() { return median(flops_); }  // a second
+  [[nodiscard]] double bytes() { return median(bytes_); }  // a second
+  [[nodiscard]] double roof(const Row& row) {
+    return std::min(flops(), row.operations / row.bytes * bytes());
+  }
+
+ private:
+  LargeMatmul matmul_;
+  // Larger than the caches of a core.
+  std::vector<char> from_ = std::vector<char>(std::size_t{32} << 20, 1);
+  std::vector<char> to_ = std::vector<char>(from_.size());
+  std::vector<double> flops_;
+  std::vector<double> bytes_;
+};
+
 // Steps in order, each with the median over several measurements of the whole.
-void print(const std::function<std::vector<Row>()>& measure) {
+void print(const std::function<std::vector<Row>()>& measure, Roofline* roofline = nullptr) {
   std::vector<Row> rows = measure();
   std::vector<std::vector<double>> seconds(rows.size());
   for (int i = 0; i < kRepetitions; ++i) {
+    if (roofline != nullptr) {
+      roofline->measure();
+      (void)measure();  // the caches hold the network again
+    }
     const std::vector<Row> again = measure();
     for (std::size_t step = 0; step < rows.size(); ++step) {
       seconds[step].push_back(again[step].seconds);
@@ -53,13 +88,35 @@ void print(const std::function<std::vector<Row>()>& measure) {
     by_implementation[rows[step].implementation] += rows[step].seconds;
   }
   for (const Row& row : rows) {
-    std::printf("%10.1f us %5.1f %%  %-32s %s\n", row.seconds * 1e6, 100 * row.seconds / sum,
+    std::printf("%10.1f us %5.1f %%  %-32s %s", row.seconds * 1e6, 100 * row.seconds / sum,
                 row.label.c_str(), row.implementation.c_str());
+    if (roofline != nullptr && row.operations > 0) {
+      const double speed = row.operations / row.seconds;
+      std::printf("  %.1f GFLOP/s, %.0f %% of the roof (%.0f operations a byte)", speed / 1e9,
+                  100 * speed / roofline->roof(row), row.operations / row.bytes);
+    }
+    std::printf("\n");
+  }
+  if (roofline != nullptr) {
+    std::printf("\nroof: %.1f GFLOP/s, %.1f GB/s\n", roofline->flops() / 1e9,
+                roofline->bytes() / 1e9);
   }
   std::printf("\n%10.1f us in all; by implementation:\n", sum * 1e6);
   for (const auto& [implementation, part] : by_implementation) {
     std::printf("%10.1f us %5.1f %%  %s\n", part * 1e6, 100 * part / sum, implementation.c_str());
   }
+}
+
+// Multiply-accumulates of one image by the label of the step that does them.
+std::map<std::string, std::int64_t> macs_by_label(const Network& network) {
+  std::map<std::string, std::int64_t> macs;
+  for (const Node& node : network.nodes()) {
+    for (int group = 1; group <= network.groups(); ++group) {
+      macs[node.layer->name() + " group " + std::to_string(group)] =
+          node.layer->macs(node.site, group);
+    }
+  }
+  return macs;
 }
 
 void infer(const Network& network, int batch, int threads, Winograd winograd) {
@@ -77,17 +134,30 @@ void infer(const Network& network, int batch, int threads, Winograd winograd) {
   load_images(plan, images.data(), batch, mean, stddev,
               reinterpret_cast<float*>(memory.address(plan.input.buffer)));
   const dnnl::stream stream(cpu_engine());
-  print([&] {
-    std::vector<Row> rows;
-    for (std::size_t group = 0; group < programs.size(); ++group) {
-      for (std::size_t i = 0; i < programs[group].size(); ++i) {
-        const Step& step = plan.programs[group][i];
-        rows.push_back({step.label, step.kernel ? "kernel" : step.primitive.implementation,
-                        seconds_of([&] { programs[group].run_step(stream, i); }, 1)});
-      }
-    }
-    return rows;
-  });
+  const std::map<std::string, std::int64_t> macs = macs_by_label(network);
+  Roofline roofline;
+  print(
+      [&] {
+        std::vector<Row> rows;
+        for (std::size_t group = 0; group < programs.size(); ++group) {
+          for (std::size_t i = 0; i < programs[group].size(); ++i) {
+            const Step& step = plan.programs[group][i];
+            Row row{step.label, step.kernel ? "kernel" : step.primitive.implementation,
+                    seconds_of([&] { programs[group].run_step(stream, i); }, 1)};
+            for (const Argument& argument : step.arguments) {
+              if (argument.view.buffer == BufferTable::kScratchpad) continue;
+              row.bytes += static_cast<double>(argument.view.desc.get_size());
+            }
+            const auto counted = macs.find(step.label);
+            if (!step.kernel && counted != macs.end()) {
+              row.operations = 2.0 * batch * static_cast<double>(counted->second);
+            }
+            rows.push_back(std::move(row));
+          }
+        }
+        return rows;
+      },
+      &roofline);
 }
 
 void dense(const Network& network, int width) {

@@ -198,15 +198,13 @@ void require_result(const internal::SessionState& state) {
 
 // The OpenMP runtime ends the program when it cannot make its threads, so try beforehand.
 void require_threads(int count) {
-  std::vector<std::thread> threads;
   try {
+    std::vector<std::jthread> threads;  // joined whichever way this is left
     for (int i = 1; i < count; ++i) threads.emplace_back([] {});
   } catch (const std::system_error& error) {
-    for (std::thread& thread : threads) thread.join();
     throw Error(ErrorCode::kUnsupported,
                 "the system makes no " + std::to_string(count) + " threads: " + error.what());
   }
-  for (std::thread& thread : threads) thread.join();
 }
 
 // How many images these values are. Throws unless they are whole images and not too many.

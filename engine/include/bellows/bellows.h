@@ -146,8 +146,8 @@ struct Result {
 class BELLOWS_API Session {
  public:
   /// Allocates everything. Throws Error: kInvalidArgument (options out of range, a batch of a model
-  /// that was loaded for single images), kOutOfMemory, kUnsupported (the system makes no so many
-  /// threads, or oneDNN cannot run the model at this batch size).
+  /// that was loaded for single images), kOutOfMemory, kUnsupported (the system does not make so
+  /// many threads, or oneDNN cannot run the model at this batch size).
   explicit Session(const Model& model, SessionOptions options = {});
   ~Session();
   Session(const Session&) = delete;

@@ -159,8 +159,8 @@ BELLOWS_API bellows_status bellows_session_create(const bellows_model* model,
 BELLOWS_API void bellows_session_free(bellows_session* session);
 
 /* Runs widths 1..`width` on `values` floats, [N, C, H, W] in 0..1, which must be 1 to max_batch
- * whole images. After BELLOWS_UNSUPPORTED or
- * BELLOWS_OUT_OF_MEMORY (oneDNN failed) there is no result. */
+ * whole images. After BELLOWS_UNSUPPORTED or BELLOWS_OUT_OF_MEMORY (oneDNN failed) there is no
+ * result. */
 BELLOWS_API bellows_status bellows_session_run(bellows_session* session, const float* images,
                                                size_t values, int width);
 /* Continues to the next width, computing its group only: the same bits as a run at that width. */
