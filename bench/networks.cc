@@ -13,31 +13,6 @@
 namespace bellows::bench {
 namespace {
 
-// Arrays that have one entry for each group become their sum, wherever they stand in the tree.
-ConfigValue summed(const ConfigValue& value) {
-  if (const auto* array = std::get_if<ConfigValue::Array>(&value.data())) {
-    ConfigValue::Array copy;
-    for (const ConfigValue& element : *array) copy.push_back(summed(element));
-    return ConfigValue(std::move(copy));
-  }
-  const auto* table = std::get_if<ConfigValue::Table>(&value.data());
-  if (table == nullptr) return value;
-  ConfigValue::Table copy;
-  for (const auto& [key, member] : *table) {
-    const auto* sizes = std::get_if<ConfigValue::Array>(&member.data());
-    if (sizes != nullptr && !sizes->empty() && (key == "channels" || key == "features")) {
-      std::int64_t sum = 0;
-      for (const ConfigValue& size : *sizes) sum += std::get<std::int64_t>(size.data());
-      copy.emplace_back(key, ConfigValue(ConfigValue::Array{ConfigValue(sum)}));
-    } else if (key == "groups") {
-      copy.emplace_back(key, ConfigValue(std::int64_t{1}));
-    } else {
-      copy.emplace_back(key, summed(member));
-    }
-  }
-  return ConfigValue(std::move(copy));
-}
-
 const std::filesystem::path kConfigs = std::filesystem::path(BELLOWS_SOURCE_DIR) / "configs";
 
 }  // namespace
@@ -65,8 +40,6 @@ Network triangular_network(const std::string& name) {
   }
   return Network::read(network);
 }
-
-Network as_one_group(const Network& network) { return Network::read(summed(network.write())); }
 
 WeightSet initial_weights(const Network& network) {
   WeightSet weights(network, network.groups());

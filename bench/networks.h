@@ -24,9 +24,6 @@ Network triangular_network(const std::string& name);
 /// One of the two above.
 using NetworkOf = Network (*)(const std::string& name);
 
-/// The same network as one group that holds the channels of all groups: a plain network.
-Network as_one_group(const Network& network);
-
 /// Weights as training starts from.
 WeightSet initial_weights(const Network& network);
 

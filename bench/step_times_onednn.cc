@@ -218,7 +218,7 @@ int run(const std::vector<std::string>& arguments) {
       learn(config.network, std::min(number(4, 1), config.network.groups()), number(2, 128),
             number(3, 2));
     } else {
-      learn(as_one_group(config.network), 1, number(2, 128), number(3, 2));
+      learn(config.network.as_one_group(), 1, number(2, 128), number(3, 2));
     }
   } else {
     std::fprintf(stderr, "'%s' is not one of infer, direct, dense, learn\n", arguments[0].c_str());

@@ -22,7 +22,7 @@ constexpr int kThreads = 2;
 class Trainee {
  public:
   explicit Trainee(const std::string& name)
-      : network_(as_one_group(shipped_network(name))),
+      : network_(shipped_network(name).as_one_group()),
         weights_(initial_weights(network_)),
         gradients_(network_, 1),
         plan_(network_, weights_, gradients_,

@@ -119,6 +119,21 @@ std::vector<LayerCost> up_to_width(const std::vector<LayerCost>& of_groups) {
   return sums;
 }
 
+// [width - 1]: what a network of its own would cost that has the channels of the width. None where
+// one would be too large.
+std::vector<LayerCost> separate_costs(const Network& network) {
+  std::vector<LayerCost> costs;
+  try {
+    for (int width = 1; width <= network.groups(); ++width) {
+      const Network separate = network.first_groups(width).as_one_group();
+      costs.push_back({.parameters = separate.parameter_count(1), .macs = separate.macs(1)});
+    }
+  } catch (const Error&) {
+    costs.clear();
+  }
+  return costs;
+}
+
 // Of a session of one image on one thread. REQUIRES: the network was built.
 MemoryUse session_memory(const Subject& subject, MemoryMode mode) {
   return subject.state->memory(*subject.state->plan(1, 1), mode);
@@ -209,6 +224,10 @@ Json json_of(const Subject& subject, const std::optional<DeviceModel>& device, b
     result["caches"].push_back({{"name", cache.name}, {"size_bytes", cache.size_bytes}});
   }
   if (device) result["device"] = energy_json(*device, steps);
+  result["separate_networks"] = Json::array();
+  for (const LayerCost& cost : separate_costs(network)) {
+    result["separate_networks"].push_back({{"parameters", cost.parameters}, {"macs", cost.macs}});
+  }
   result["built"] = subject.state != nullptr;
   for (int width = 1; subject.state && width <= network.groups(); ++width) {
     std::int64_t macs = 0;
@@ -304,6 +323,30 @@ void print_session_memory(const Subject& subject, Console& console) {
   console.print("A session of one image on one thread takes " + text(kept.activations) +
                 " for activations, " + text(one_shot.activations) + " if it is\none-shot, and " +
                 text(kept.scratch) + " of scratch.");
+}
+
+void print_separate(const Subject& subject, Console& console) {
+  const std::vector<LayerCost> costs = separate_costs(subject.network());
+  if (costs.size() < 2) return;
+  Table table({{"width"}, {"parameters"}, {"MACs"}, {"weights"}});
+  std::int64_t all = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const std::int64_t parameters = costs[i].parameters;
+    all += parameters;
+    table.add({std::to_string(i + 1), count_text(parameters), scaled_text(costs[i].macs),
+               bytes_text(4 * parameters)});
+  }
+  const std::int64_t own =
+      internal::width_of(subject.network(), subject.info(), subject.groups()).parameters;
+  const auto ratio = [own](std::int64_t parameters) {
+    return fixed_text(static_cast<double>(own) / static_cast<double>(parameters), 2);
+  };
+  const std::int64_t pair = costs.front().parameters + costs.back().parameters;
+  console.print("\nThe channels of each width as a network of its own, where all read all:\n" +
+                table.text(console.heading_begin(), console.heading_end()) + "All of these take " +
+                bytes_text(4 * all) + ", the narrowest and the widest " + bytes_text(4 * pair) +
+                "; the weights above, for\nevery width, " + bytes_text(4 * own) + ": " +
+                ratio(all) + " and " + ratio(pair) + " of that.");
 }
 
 std::string caches_text(const std::vector<Cache>& caches) {
@@ -410,6 +453,7 @@ int run_inspect(const Arguments& arguments, Console& console) {
         "\nIts weights take more than " + bytes_text(kMostBytesBuilt) +
         ", so it was not built: nothing is said of padding and of the code that runs it.");
   }
+  print_separate(subject, console);
   print_operations(subject, device, console);
   if (with_layers) print_layers(subject, console);
   if (subject.state) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,12 @@ struct bellows_model {
 };
 struct bellows_session {
   bellows::Session session;
+};
+struct bellows_profile {
+  bellows::Profile profile;
+};
+struct bellows_controller {
+  bellows::Controller controller;
 };
 
 namespace {
@@ -110,6 +117,63 @@ bellows::ModelOptions options_of(const bellows_model_options* given) {
   return {.groups = options.groups,
           .winograd = options.winograd != 0,
           .single_images = options.single_images != 0};
+}
+
+// A limit as a number: 0 is none, all others are judged by the controller.
+std::optional<double> limit_of(double value) {
+  if (value == 0) return std::nullopt;
+  return value;
+}
+
+bellows::Targets targets_of(const bellows_targets* given) {
+  bellows_targets targets = BELLOWS_TARGETS_INIT;
+  if (given != nullptr) exchange(*given, targets, given->struct_bytes, "bellows_targets");
+  if (targets.objective != BELLOWS_MOST_ACCURATE && targets.objective != BELLOWS_CHEAPEST) {
+    throw Error(ErrorCode::kInvalidArgument, "'objective' of bellows_targets is " +
+                                                 std::to_string(targets.objective) +
+                                                 "; there are 0 and 1");
+  }
+  bellows::Targets made{.max_latency_us = limit_of(targets.max_latency_us),
+                        .latency_percentile = targets.latency_percentile,
+                        .max_energy_uj = limit_of(targets.max_energy_uj),
+                        .max_power_w = limit_of(targets.max_power_w),
+                        .power_window_s = targets.power_window_s,
+                        .min_accuracy = limit_of(targets.min_accuracy),
+                        .objective = static_cast<bellows::Objective>(targets.objective)};
+  if (targets.has_energy_left != 0) {
+    made.energy_left = {.joules = targets.energy_left_j,
+                        .until_s = targets.energy_until_s,
+                        .other_power_w = targets.energy_other_power_w};
+  }
+  return made;
+}
+
+bellows::ControllerOptions options_of(const bellows_controller_options* given) {
+  bellows_controller_options options = BELLOWS_CONTROLLER_OPTIONS_INIT;
+  if (given != nullptr)
+    exchange(*given, options, given->struct_bytes, "bellows_controller_options");
+  return {.min_dwell = options.min_dwell, .max_dwell = options.max_dwell, .margin = options.margin};
+}
+
+// Elements lie as far apart as the caller's structure is long.
+std::vector<bellows::OperatingPoint> points_of(const bellows_operating_point* points,
+                                               std::size_t count) {
+  const std::size_t stride = needed(points, "points").struct_bytes;
+  std::vector<bellows::OperatingPoint> made;
+  for (std::size_t i = 0; i < count; ++i) {
+    bellows_operating_point point = BELLOWS_OPERATING_POINT_INIT;
+    const auto* given = reinterpret_cast<const bellows_operating_point*>(
+        reinterpret_cast<const char*>(points) + i * stride);
+    exchange(*given, point, given->struct_bytes, "bellows_operating_point");
+    made.push_back({.width = point.width,
+                    .threads = point.threads,
+                    .accuracy = point.accuracy,
+                    .latency_p50_us = point.latency_p50_us,
+                    .latency_p95_us = point.latency_p95_us,
+                    .latency_p99_us = point.latency_p99_us,
+                    .energy_uj = point.energy_uj});
+  }
+  return made;
 }
 
 void tell(const bellows::MemoryUse& use, bellows_memory* memory) {
@@ -337,6 +401,151 @@ bellows_status bellows_session_best(const bellows_session* session, int index, i
 
 bellows_status bellows_session_memory(const bellows_session* session, bellows_memory* memory) {
   return guarded([&] { tell(needed(session, "session").session.memory(), memory); });
+}
+
+bellows_status bellows_profile_load(const char* path, bellows_profile** profile) {
+  return guarded([&] {
+    bellows_profile*& made = needed(profile, "profile");
+    made = new bellows_profile{bellows::Profile::load(&needed(path, "path"))};
+  });
+}
+
+void bellows_profile_free(bellows_profile* profile) { delete profile; }
+
+bellows_status bellows_profile_check_device(const bellows_profile* profile) {
+  return guarded([&] { needed(profile, "profile").profile.check_device(); });
+}
+
+bellows_status bellows_profile_point(const bellows_profile* profile, const bellows_model* model,
+                                     int width, int threads, bellows_operating_point* point) {
+  return guarded([&] {
+    bellows_operating_point& to = needed(point, "point");
+    const auto points =
+        needed(profile, "profile").profile.points(needed(model, "model").model, threads);
+    const auto of = std::ranges::find(points, width, &bellows::OperatingPoint::width);
+    if (of == points.end()) {
+      throw Error(ErrorCode::kNotFound,
+                  "the profile has no width " + std::to_string(width) + " of this model");
+    }
+    const bellows_operating_point found = {sizeof(bellows_operating_point),
+                                           of->width,
+                                           of->threads,
+                                           of->accuracy,
+                                           of->latency_p50_us,
+                                           of->latency_p95_us,
+                                           of->latency_p99_us,
+                                           of->energy_uj};
+    exchange(found, to, to.struct_bytes, "bellows_operating_point");
+  });
+}
+
+const char* bellows_limit_name(int limit) {
+  if (limit < BELLOWS_LIMIT_NONE || limit > BELLOWS_LIMIT_ACCURACY) return "unknown limit";
+  return bellows::limit_name(static_cast<bellows::Limit>(limit));
+}
+
+bellows_status bellows_controller_create(const bellows_operating_point* points, size_t count,
+                                         const bellows_targets* targets,
+                                         const bellows_controller_options* options,
+                                         bellows_controller** controller) {
+  return guarded([&] {
+    bellows_controller*& made = needed(controller, "controller");
+    made = new bellows_controller{
+        bellows::Controller(points_of(points, count), targets_of(targets), options_of(options))};
+  });
+}
+
+bellows_status bellows_controller_create_from(const bellows_profile* profile,
+                                              const bellows_model* model, int threads,
+                                              const bellows_targets* targets,
+                                              const bellows_controller_options* options,
+                                              bellows_controller** controller) {
+  return guarded([&] {
+    bellows_controller*& made = needed(controller, "controller");
+    made = new bellows_controller{bellows::Controller(
+        needed(profile, "profile").profile.points(needed(model, "model").model, threads),
+        targets_of(targets), options_of(options))};
+  });
+}
+
+void bellows_controller_free(bellows_controller* controller) { delete controller; }
+
+bellows_status bellows_controller_set_targets(bellows_controller* controller,
+                                              const bellows_targets* targets, double now_s) {
+  return guarded([&] {
+    needed(controller, "controller")
+        .controller.set_targets(targets_of(&needed(targets, "targets")), now_s);
+  });
+}
+
+bellows_status bellows_controller_decide(bellows_controller* controller, double now_s,
+                                         double deadline_us, bellows_decision* decision) {
+  return guarded([&] {
+    constexpr const char* kName = "bellows_decision";
+    bellows_decision& to = needed(decision, "decision");
+    check_size<bellows_decision>(to.struct_bytes, kName);
+    const bellows::Decision of =
+        needed(controller, "controller").controller.decide(now_s, limit_of(deadline_us));
+    const bellows_decision found = {
+        sizeof(bellows_decision),    of.point, of.width, of.threads, of.feasible ? 1 : 0,
+        static_cast<int>(of.failing)};
+    exchange(found, to, to.struct_bytes, kName);
+  });
+}
+
+bellows_status bellows_controller_observe(bellows_controller* controller,
+                                          const bellows_reading* reading) {
+  return guarded([&] {
+    bellows_reading of = BELLOWS_READING_INIT;
+    const bellows_reading& given = needed(reading, "reading");
+    exchange(given, of, given.struct_bytes, "bellows_reading");
+    bellows::Reading told{.point = of.point, .latency_us = of.latency_us, .now_s = of.now_s};
+    if (!(of.energy_uj < 0)) told.energy_uj = of.energy_uj;  // NaN is for the controller to refuse
+    needed(controller, "controller").controller.observe(told);
+  });
+}
+
+bellows_status bellows_controller_energy_left(bellows_controller* controller, double joules,
+                                              double now_s) {
+  return guarded([&] { needed(controller, "controller").controller.energy_left(joules, now_s); });
+}
+
+bellows_status bellows_controller_expected(const bellows_controller* controller, size_t point,
+                                           double* latency_us, double* energy_uj) {
+  return guarded([&] {
+    const bellows::Controller& of = needed(controller, "controller").controller;
+    const double latency = of.expected_latency_us(point);
+    const double energy = of.expected_energy_uj(point);
+    if (latency_us != nullptr) *latency_us = latency;
+    if (energy_uj != nullptr) *energy_uj = energy;
+  });
+}
+
+bellows_status bellows_controller_switches(const bellows_controller* controller,
+                                           int64_t* switches) {
+  return guarded([&] {
+    needed(switches, "switches") = needed(controller, "controller").controller.switches();
+  });
+}
+
+bellows_status bellows_session_classify(bellows_session* session, const float* image, size_t values,
+                                        bellows_controller* controller, bellows_answer* answer) {
+  return guarded([&] {
+    constexpr const char* kName = "bellows_answer";
+    bellows_answer& to = needed(answer, "answer");
+    check_size<bellows_answer>(to.struct_bytes, kName);
+    const bellows::Result of = needed(session, "session")
+                                   .session.classify({&needed(image, "image"), values},
+                                                     needed(controller, "controller").controller);
+    const bellows_answer found = {sizeof(bellows_answer),
+                                  of.label,
+                                  of.confidence,
+                                  of.width,
+                                  of.decision.feasible ? 1 : 0,
+                                  static_cast<int>(of.decision.failing),
+                                  of.latency_us};
+    exchange(found, to, to.struct_bytes, kName);
+  });
 }
 
 bellows_status bellows_apply_growth(const char* growth, const char* model, const char* out,

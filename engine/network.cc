@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <unordered_set>
 #include <utility>
@@ -46,11 +47,14 @@ std::unordered_set<std::string> keys_per_group(const ConfigValue& table) {
   return keys;
 }
 
-// A written network with the arrays of its layers cut that have one entry for each group.
-ConfigValue with_first_groups(const ConfigValue& value, std::size_t groups) {
+// What becomes of an array that has one entry for each group.
+using ChangeSizes = std::function<void(ConfigValue::Array&)>;
+
+// A written network with those arrays of its layers changed.
+ConfigValue with_sizes(const ConfigValue& value, const ChangeSizes& change) {
   if (const auto* array = std::get_if<ConfigValue::Array>(&value.data())) {
     ConfigValue::Array copy;
-    for (const ConfigValue& element : *array) copy.push_back(with_first_groups(element, groups));
+    for (const ConfigValue& element : *array) copy.push_back(with_sizes(element, change));
     return ConfigValue(std::move(copy), value.where());
   }
   const auto* table = std::get_if<ConfigValue::Table>(&value.data());
@@ -58,14 +62,21 @@ ConfigValue with_first_groups(const ConfigValue& value, std::size_t groups) {
   const std::unordered_set<std::string> per_group = keys_per_group(value);
   ConfigValue::Table copy;
   for (const auto& [key, member] : *table) {
-    ConfigValue cut = with_first_groups(member, groups);
-    auto* sizes = std::get_if<ConfigValue::Array>(&cut.data());
-    if (sizes != nullptr && per_group.contains(key) && sizes->size() > groups) {
-      sizes->resize(groups);
-    }
-    copy.emplace_back(key, std::move(cut));
+    ConfigValue changed = with_sizes(member, change);
+    auto* sizes = std::get_if<ConfigValue::Array>(&changed.data());
+    if (sizes != nullptr && per_group.contains(key)) change(*sizes);
+    copy.emplace_back(key, std::move(changed));
   }
   return ConfigValue(std::move(copy), value.where());
+}
+
+// The table of a network of so many groups.
+ConfigValue regrouped(const ConfigValue& written, int groups, const ChangeSizes& change) {
+  ConfigValue table = with_sizes(written, change);
+  for (auto& [key, value] : std::get<ConfigValue::Table>(table.data())) {
+    if (key == "groups") value = ConfigValue(std::int64_t{groups});
+  }
+  return table;
 }
 
 }  // namespace
@@ -119,11 +130,18 @@ Network Network::first_groups(int groups) const {
                                                  std::to_string(groups_) + ", the first " +
                                                  std::to_string(groups) + " were asked for");
   }
-  ConfigValue table = with_first_groups(write(), static_cast<std::size_t>(groups));
-  for (auto& [key, value] : std::get<ConfigValue::Table>(table.data())) {
-    if (key == "groups") value = ConfigValue(std::int64_t{groups});
-  }
-  return read(table);
+  const auto kept = static_cast<std::size_t>(groups);
+  return read(regrouped(write(), groups, [kept](ConfigValue::Array& sizes) {
+    if (sizes.size() > kept) sizes.resize(kept);
+  }));
+}
+
+Network Network::as_one_group() const {
+  return read(regrouped(write(), 1, [](ConfigValue::Array& sizes) {
+    std::int64_t sum = 0;
+    for (const ConfigValue& size : sizes) sum += std::get<std::int64_t>(size.data());
+    if (!sizes.empty()) sizes = {ConfigValue(sum)};
+  }));
 }
 
 std::vector<FieldDocumentation> Network::documentation() {

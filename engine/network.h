@@ -55,6 +55,9 @@ class Network {
 
   /// The same network with its first `groups` groups only.
   [[nodiscard]] Network first_groups(int groups) const;
+  /// The same channels as one group, in which all read all: what one would train by itself at the
+  /// widest width. Throws Error(kInvalidArgument) where that is too large, see `read`.
+  [[nodiscard]] Network as_one_group() const;
 
   [[nodiscard]] int groups() const { return groups_; }
   [[nodiscard]] int classes() const { return classes_; }

@@ -1,9 +1,10 @@
 /* The C interface as a C99 program sees it, over the shared library: the whole life of a model and
  * a session, and everything that a caller can do wrong. Prints what does not hold, and fails.
  *
- *   c_interface MODEL OTHER_MODEL FOLDER_TO_WRITE_TO
+ *   c_interface MODEL OTHER_MODEL PROFILE FOLDER_TO_WRITE_TO
  *
- * MODEL must have at least two groups, OTHER_MODEL another number of parameters. */
+ * MODEL must have at least two groups, OTHER_MODEL another number of parameters; PROFILE is
+ * MODEL's, of another device, with energies that rise with the width. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <bellows/bellows_c.h>
@@ -538,6 +539,206 @@ static void growing_a_deployed_model(const char* wide, const char* other, const 
   REFUSED(bellows_trim_model(wide, 1, NULL), BELLOWS_INVALID_ARGUMENT, "'out' is NULL");
 }
 
+/* Three points, each twice as slow, dear and right as the one before. */
+static void some_points(bellows_operating_point points[3]) {
+  for (int i = 0; i < 3; ++i) {
+    const bellows_operating_point made = BELLOWS_OPERATING_POINT_INIT;
+    const double times = (double)(1 << i);
+    points[i] = made;
+    points[i].width = i + 1;
+    points[i].accuracy = 0.2 * times;
+    points[i].latency_p50_us = 100 * times;
+    points[i].latency_p95_us = 110 * times;
+    points[i].latency_p99_us = 120 * times;
+    points[i].energy_uj = 10 * times;
+  }
+}
+
+static void targets_choose_the_point(void) {
+  bellows_operating_point points[3];
+  bellows_targets targets = BELLOWS_TARGETS_INIT;
+  bellows_decision decision = BELLOWS_DECISION_INIT;
+  bellows_reading reading = BELLOWS_READING_INIT;
+  bellows_controller* controller = NULL;
+  double us = 0;
+  double uj = 0;
+  int64_t switches = -1;
+  some_points(points);
+  CHECK(bellows_controller_create(points, 3, NULL, NULL, &controller) == BELLOWS_OK);
+  CHECK(bellows_controller_decide(controller, 0, 0, &decision) == BELLOWS_OK);
+  CHECK(decision.width == 3 && decision.point == 2 && decision.threads == 1);
+  CHECK(decision.feasible == 1 && decision.failing == BELLOWS_LIMIT_NONE);
+
+  targets.max_latency_us = 300;
+  CHECK(bellows_controller_set_targets(controller, &targets, 1) == BELLOWS_OK);
+  CHECK(bellows_controller_decide(controller, 1, 0, &decision) == BELLOWS_OK);
+  CHECK(decision.width == 2);
+  /* A deadline counts for its request only. */
+  CHECK(bellows_controller_decide(controller, 1, 150, &decision) == BELLOWS_OK);
+  CHECK(decision.width == 1 && decision.feasible == 1);
+  CHECK(bellows_controller_decide(controller, 1, 0, &decision) == BELLOWS_OK);
+  CHECK(decision.width == 2);
+  targets.objective = BELLOWS_CHEAPEST;
+  targets.max_latency_us = 0;
+  targets.min_accuracy = 0.3;
+  CHECK(bellows_controller_set_targets(controller, &targets, 2) == BELLOWS_OK);
+  CHECK(bellows_controller_decide(controller, 2, 0, &decision) == BELLOWS_OK);
+  CHECK(decision.width == 2);
+  targets.max_energy_uj = 15;
+  CHECK(bellows_controller_set_targets(controller, &targets, 3) == BELLOWS_OK);
+  CHECK(bellows_controller_decide(controller, 3, 0, &decision) == BELLOWS_OK);
+  CHECK(decision.width == 1 && decision.feasible == 0);
+  CHECK(strcmp(bellows_limit_name(decision.failing), "accuracy") == 0);
+  CHECK(strcmp(bellows_limit_name(99), "unknown limit") == 0);
+  CHECK(bellows_controller_switches(controller, &switches) == BELLOWS_OK && switches >= 2);
+
+  /* Twice as slow and as dear as its profile, often enough to be believed. */
+  reading.point = 0;
+  reading.latency_us = 200;
+  reading.energy_uj = 20;
+  for (int i = 0; i < 50; ++i) {
+    reading.now_s = 4 + i;
+    CHECK(bellows_controller_observe(controller, &reading) == BELLOWS_OK);
+  }
+  CHECK(bellows_controller_expected(controller, 0, &us, &uj) == BELLOWS_OK);
+  CHECK(fabs(us - 240) < 24 && fabs(uj - 20) < 2);
+  CHECK(bellows_controller_expected(controller, 0, NULL, NULL) == BELLOWS_OK);
+
+  bellows_targets lasting = BELLOWS_TARGETS_INIT;
+  lasting.has_energy_left = 1;
+  lasting.energy_left_j = 1;
+  lasting.energy_until_s = 1000;
+  CHECK(bellows_controller_set_targets(controller, &lasting, 60) == BELLOWS_OK);
+  CHECK(bellows_controller_energy_left(controller, 0.5, 61) == BELLOWS_OK);
+  bellows_controller_free(controller);
+  bellows_controller_free(NULL);
+}
+
+static void wrong_targets(void) {
+  bellows_operating_point points[3];
+  bellows_targets targets = BELLOWS_TARGETS_INIT;
+  bellows_controller_options options = BELLOWS_CONTROLLER_OPTIONS_INIT;
+  bellows_decision decision = BELLOWS_DECISION_INIT;
+  bellows_reading reading = BELLOWS_READING_INIT;
+  bellows_controller* controller = NULL;
+  double value = 0;
+  int64_t switches = 0;
+  some_points(points);
+  REFUSED(bellows_controller_create(NULL, 3, NULL, NULL, &controller), BELLOWS_INVALID_ARGUMENT,
+          "'points' is NULL");
+  REFUSED(bellows_controller_create(points, 3, NULL, NULL, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'controller' is NULL");
+  REFUSED(bellows_controller_create(points, 0, NULL, NULL, &controller), BELLOWS_INVALID_ARGUMENT,
+          "point");
+  points[1].accuracy = 2;
+  REFUSED(bellows_controller_create(points, 3, NULL, NULL, &controller), BELLOWS_INVALID_ARGUMENT,
+          "accuracy");
+  some_points(points);
+  points[0].struct_bytes = 4;
+  REFUSED(bellows_controller_create(points, 3, NULL, NULL, &controller), BELLOWS_INVALID_ARGUMENT,
+          "bellows_operating_point");
+  some_points(points);
+  options.margin = -1;
+  REFUSED(bellows_controller_create(points, 3, NULL, &options, &controller),
+          BELLOWS_INVALID_ARGUMENT, "margin");
+  targets.latency_percentile = 98;
+  REFUSED(bellows_controller_create(points, 3, &targets, NULL, &controller),
+          BELLOWS_INVALID_ARGUMENT, "98");
+  CHECK(controller == NULL);
+
+  CHECK(bellows_controller_create(points, 3, NULL, NULL, &controller) == BELLOWS_OK);
+  targets.latency_percentile = 99;
+  targets.max_latency_us = -1;
+  REFUSED(bellows_controller_set_targets(controller, &targets, 0), BELLOWS_INVALID_ARGUMENT,
+          "latency");
+  targets.max_latency_us = 0;
+  targets.objective = 7;
+  REFUSED(bellows_controller_set_targets(controller, &targets, 0), BELLOWS_INVALID_ARGUMENT,
+          "'objective'");
+  REFUSED(bellows_controller_set_targets(controller, NULL, 0), BELLOWS_INVALID_ARGUMENT,
+          "'targets' is NULL");
+  targets.struct_bytes = 1;
+  REFUSED(bellows_controller_set_targets(controller, &targets, 0), BELLOWS_INVALID_ARGUMENT,
+          "bellows_targets");
+  REFUSED(bellows_controller_decide(NULL, 0, 0, &decision), BELLOWS_INVALID_ARGUMENT,
+          "'controller' is NULL");
+  REFUSED(bellows_controller_decide(controller, 0, 0, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'decision' is NULL");
+  REFUSED(bellows_controller_decide(controller, 0, -5, &decision), BELLOWS_INVALID_ARGUMENT,
+          "deadline");
+  REFUSED(bellows_controller_decide(controller, (double)NAN, 0, &decision),
+          BELLOWS_INVALID_ARGUMENT, "now_s");
+  reading.latency_us = 1;
+  reading.point = 3;
+  REFUSED(bellows_controller_observe(controller, &reading), BELLOWS_INVALID_ARGUMENT, "point");
+  reading.point = 0;
+  reading.latency_us = 0;
+  REFUSED(bellows_controller_observe(controller, &reading), BELLOWS_INVALID_ARGUMENT, "latency");
+  reading.latency_us = 1;
+  reading.energy_uj = (double)NAN;
+  REFUSED(bellows_controller_observe(controller, &reading), BELLOWS_INVALID_ARGUMENT, "energy");
+  REFUSED(bellows_controller_observe(controller, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'reading' is NULL");
+  REFUSED(bellows_controller_energy_left(controller, 1, 0), BELLOWS_INVALID_ARGUMENT, "");
+  REFUSED(bellows_controller_expected(controller, 9, &value, NULL), BELLOWS_INVALID_ARGUMENT,
+          "point");
+  REFUSED(bellows_controller_expected(NULL, 0, &value, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'controller' is NULL");
+  REFUSED(bellows_controller_switches(controller, NULL), BELLOWS_INVALID_ARGUMENT,
+          "'switches' is NULL");
+  REFUSED(bellows_controller_switches(NULL, &switches), BELLOWS_INVALID_ARGUMENT,
+          "'controller' is NULL");
+  bellows_controller_free(controller);
+}
+
+static void a_profile_drives_a_session(const char* path) {
+  bellows_profile* profile = NULL;
+  bellows_controller* controller = NULL;
+  bellows_operating_point point = BELLOWS_OPERATING_POINT_INIT;
+  bellows_targets targets = BELLOWS_TARGETS_INIT;
+  bellows_answer answer = BELLOWS_ANSWER_INIT;
+  int label = -1;
+  int width = -1;
+  REFUSED(bellows_profile_load("nowhere.json", &profile), BELLOWS_NOT_FOUND, "nowhere.json");
+  REFUSED(bellows_profile_load(NULL, &profile), BELLOWS_INVALID_ARGUMENT, "'path' is NULL");
+  REFUSED(bellows_profile_load(path, NULL), BELLOWS_INVALID_ARGUMENT, "'profile' is NULL");
+  CHECK(bellows_profile_load(path, &profile) == BELLOWS_OK);
+  if (profile == NULL) return;
+  REFUSED(bellows_profile_check_device(profile), BELLOWS_INVALID_ARGUMENT, "another device");
+  CHECK(bellows_profile_point(profile, model, 2, 1, &point) == BELLOWS_OK);
+  CHECK(point.width == 2 && point.threads == 1 && point.latency_p50_us > 0);
+  REFUSED(bellows_profile_point(profile, model, 99, 1, &point), BELLOWS_NOT_FOUND, "width 99");
+  REFUSED(bellows_profile_point(profile, model, 1, 77, &point), BELLOWS_INVALID_ARGUMENT,
+          "77 threads");
+  REFUSED(bellows_profile_point(profile, NULL, 1, 1, &point), BELLOWS_INVALID_ARGUMENT,
+          "'model' is NULL");
+
+  REFUSED(bellows_controller_create_from(NULL, model, 1, NULL, NULL, &controller),
+          BELLOWS_INVALID_ARGUMENT, "'profile' is NULL");
+  CHECK(bellows_controller_create_from(profile, model, 1, NULL, NULL, &controller) == BELLOWS_OK);
+  bellows_profile_free(profile);
+  bellows_profile_free(NULL);
+  CHECK(bellows_session_classify(session, image, info.image_values, controller, &answer) ==
+        BELLOWS_OK);
+  CHECK(answer.width == info.groups && answer.feasible == 1 && answer.latency_us > 0);
+  CHECK(bellows_session_best(session, 0, &label, NULL) == BELLOWS_OK && label == answer.label);
+  targets.max_energy_uj = point.energy_uj;
+  CHECK(bellows_controller_set_targets(controller, &targets, 1e-9 * (double)bellows_now_ns()) ==
+        BELLOWS_OK);
+  CHECK(bellows_session_classify(session, image, info.image_values, controller, &answer) ==
+        BELLOWS_OK);
+  CHECK(answer.width == 2);
+  CHECK(bellows_session_result(session, &width, NULL) == BELLOWS_OK && width == 2);
+  REFUSED(bellows_session_classify(session, image, 1, controller, &answer),
+          BELLOWS_INVALID_ARGUMENT, "image");
+  REFUSED(bellows_session_classify(session, image, info.image_values, NULL, &answer),
+          BELLOWS_INVALID_ARGUMENT, "'controller' is NULL");
+  REFUSED(bellows_session_classify(session, image, info.image_values, controller, NULL),
+          BELLOWS_INVALID_ARGUMENT, "'answer' is NULL");
+  CHECK(bellows_session_result(session, &width, NULL) == BELLOWS_OK && width == 2);
+  bellows_controller_free(controller);
+}
+
 static void a_model_freed_before_its_session(void) {
   int label = -1;
   bellows_model_free(model);
@@ -547,8 +748,8 @@ static void a_model_freed_before_its_session(void) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    fprintf(stderr, "Usage: c_interface MODEL OTHER_MODEL FOLDER\n");
+  if (argc != 5) {
+    fprintf(stderr, "Usage: c_interface MODEL OTHER_MODEL PROFILE FOLDER\n");
     return 2;
   }
   CHECK(strcmp(bellows_last_error(), "") == 0);
@@ -561,7 +762,7 @@ int main(int argc, char** argv) {
 
   loading(argv[1]);
   if (model == NULL) return 1;
-  loading_what_cannot_be_loaded(argv[1], argv[3]);
+  loading_what_cannot_be_loaded(argv[1], argv[4]);
   running();
   running_by_a_deadline();
   null_handles();
@@ -574,8 +775,11 @@ int main(int argc, char** argv) {
   refusals_before_a_result();
   two_threads_in_one_session();
   every_thread_has_its_own_message();
-  a_file_swapped_under_a_running_program(argv[1], argv[2], argv[3]);
-  growing_a_deployed_model(argv[1], argv[2], argv[3]);
+  a_file_swapped_under_a_running_program(argv[1], argv[2], argv[4]);
+  targets_choose_the_point();
+  wrong_targets();
+  a_profile_drives_a_session(argv[3]);
+  growing_a_deployed_model(argv[1], argv[2], argv[4]);
   a_model_freed_before_its_session();
 
   bellows_session_free(session);

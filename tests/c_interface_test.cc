@@ -7,6 +7,8 @@
 #include <string>
 
 #include "engine/model_file.h"
+#include "engine/model_state.h"
+#include "engine/profile_data.h"
 #include "tests/grouped_networks.h"
 
 namespace bellows {
@@ -23,15 +25,40 @@ class CInterface : public ::testing::TestWithParam<const char*> {
     }
     throw std::logic_error("no such network: " + network);
   }
+
+  // Of a model, as if measured on another device.
+  static std::string profiled(const std::filesystem::path& folder, const std::string& path) {
+    const Model model = Model::load(path);
+    internal::ProfileData profile{
+        .model_file = "model.safetensors",
+        .group_sha256 = internal::state_of(model)->group_sha256,
+        .device = {.processor = "abacus", .isa = "none", .cores = 1, .onednn = "0"},
+        .energy_source = "modelled: operations (some)"};
+    for (int width = 1; width <= model.groups(); ++width) {
+      profile.points.push_back({.width = width,
+                                .threads = 1,
+                                .validation_accuracy = 0.5 + 0.1 * width,
+                                .latency_us = {.p50 = 1e6 * width,
+                                               .p95 = 1e6 * width,
+                                               .p99 = 1e6 * width,
+                                               .mean = 1e6 * width,
+                                               .runs = 100},
+                                .energy_uj = 3.0 * width});
+    }
+    const auto file = folder / "profile.json";
+    internal::write_profile(file, profile);
+    return file.string();
+  }
 };
 
 TEST_P(CInterface, DoesWhatItsHeaderSays) {
   const std::filesystem::path folder =
       std::filesystem::path(::testing::TempDir()) / (std::string("c_interface_") + GetParam());
   std::filesystem::create_directories(folder);
-  const std::string command =
-      std::string("'") + BELLOWS_C_INTERFACE + "' '" + saved(folder, GetParam()) + "' '" +
-      saved(folder, "linear_first_grouped_additive") + "' '" + folder.string() + "'";
+  const std::string model = saved(folder, GetParam());
+  const std::string command = std::string("'") + BELLOWS_C_INTERFACE + "' '" + model + "' '" +
+                              saved(folder, "linear_first_grouped_additive") + "' '" +
+                              profiled(folder, model) + "' '" + folder.string() + "'";
   EXPECT_EQ(std::system(command.c_str()), 0);
   std::filesystem::remove_all(folder);
 }

@@ -153,6 +153,29 @@ TEST(Network, TheFirstGroupsAreANetworkWithTheSameParameters) {
   }
 }
 
+// By hand: 3 x 3 convolutions of 2 -> 10, 10 -> 10 and 10 -> 12 channels on 9 x 8 pixels, an
+// average over the map and 5 classes.
+TEST(Network, AsOneGroupHasTheChannelsOfAllGroupsAndReadsAllOfThem) {
+  const ConfigValue body = config::array({conv("conv2", kSmall, 3, 1)});
+  const Network network = Network::read(
+      table_of({conv("conv1", kSmall, 3, 1), layer("residual", "sum", {{"body", body}}),
+                conv("conv3", {4, 1, 7}, 3, 1), layer("global_avg_pool", "pool")}));
+  const Network one = network.as_one_group();
+  EXPECT_EQ(one.groups(), 1);
+  EXPECT_EQ(one.parameter_count(1),
+            (9 * 2 * 10 + 10) + (9 * 10 * 10 + 10) + (9 * 10 * 12 + 12) + (12 * 5 + 5));
+  EXPECT_EQ(one.macs(1), 72 * 9 * (2 * 10 + 10 * 10 + 10 * 12) + 12 * 5);
+  EXPECT_LT(network.macs(1) + network.macs(2) + network.macs(3), one.macs(1));
+}
+
+TEST(Network, OfOneGroupIsItselfAsOneGroup) {
+  for (const NamedNetwork& named : property_networks()) {
+    SCOPED_TRACE(named.name);
+    const Network narrow = named.network.first_groups(1);
+    EXPECT_EQ(narrow.as_one_group().write().to_json(), narrow.write().to_json());
+  }
+}
+
 TEST(Network, RefusesAPrefixItDoesNotHave) {
   const Network network = Network::read(simple());
   for (const int groups : {0, -1, 4}) {

@@ -11,6 +11,8 @@ function(outside_projects prefix model)
   file(COPY "${model}" DESTINATION "${folder}")
   cmake_path(GET model FILENAME name)
   set(model "${folder}/${name}")
+  set(profile "${folder}/tiny_profile.json")
+  file(COPY_FILE "${source}/tests/golden/tiny_profile.json" "${profile}")
 
   # The same project over the static library.
   file(COPY "${folder}/embed/" DESTINATION "${folder}/embed_static")
@@ -26,7 +28,7 @@ function(outside_projects prefix model)
     outside_run("${folder}" ${CMAKE_COMMAND} -G Ninja -S "${folder}/${project}"
       -B "${folder}/build_${project}" "-DCMAKE_PREFIX_PATH=${prefix}" -DCMAKE_BUILD_TYPE=Release)
     outside_run("${folder}" ${CMAKE_COMMAND} --build "${folder}/build_${project}")
-    outside_run("${folder}" "${folder}/build_${project}/${program}" "${model}")
+    outside_run("${folder}" "${folder}/build_${project}/${program}" "${model}" "${profile}")
   endforeach()
 
   # A version or a part that is not there is an answer, not an end.

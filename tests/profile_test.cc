@@ -81,6 +81,19 @@ class ProfileTest : public ::testing::Test {
   }
 };
 
+// Made by `bellows profile tests/golden/tiny.safetensors --estimate --device small-accelerator`.
+TEST_F(ProfileTest, ReadsAFileOfTheFirstVersion) {
+  const Profile profile = Profile::load(BELLOWS_SOURCE_DIR "/tests/golden/tiny_profile.json");
+  EXPECT_EQ(profile.device().processor, "estimate: small-accelerator");
+  EXPECT_EQ(profile.energy_source(), "modelled: operations (small-accelerator)");
+  const auto points = profile.points(model_);
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_EQ(points[1].width, 2);
+  EXPECT_EQ(points[1].accuracy, 0.875);
+  EXPECT_EQ(points[1].latency_p99_us, 0.00040625000000000004);
+  EXPECT_EQ(points[1].energy_uj, 0.0005605599999999999);
+}
+
 TEST_F(ProfileTest, IsReadAsItWasWritten) {
   internal::write_profile(path_, data());
   ProfileData expected = data();

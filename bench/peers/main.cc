@@ -51,7 +51,7 @@ std::span<const std::uint8_t> bytes_of(const std::string& text) {
 
 // The network of one width as a plain one: a single group of all its channels.
 Network dense_network(const Network& network, int width) {
-  return bench::as_one_group(network.first_groups(width));
+  return network.first_groups(width).as_one_group();
 }
 
 std::string exported(const Network& network, int width, OnnxForm form = OnnxForm::kFastest) {

@@ -1,6 +1,8 @@
 /* A C99 program of one's own around a trained network: answers by a deadline, and says how wide.
+ * With a profile of the model, which `bellows profile` makes, it then spends at most so much
+ * energy.
  *
- *   embed_c model.safetensors
+ *   embed_c model.safetensors [profile.json]
  */
 #include <bellows/bellows_c.h>
 #include <stdio.h>
@@ -9,6 +11,27 @@
 static int give_up(const char* what) {
   fprintf(stderr, "embed_c: error: %s: %s\n", what, bellows_last_error());
   return 1;
+}
+
+/* The widest width that is expected to take no more than 5 mJ of energy. */
+static bellows_status answer_cheaply(bellows_model* model, bellows_session* session,
+                                     const char* path, const float* image, size_t values) {
+  bellows_targets targets = BELLOWS_TARGETS_INIT;
+  bellows_answer answer = BELLOWS_ANSWER_INIT;
+  bellows_profile* profile = NULL;
+  bellows_controller* controller = NULL;
+  targets.max_energy_uj = 5000;
+  bellows_status status = bellows_profile_load(path, &profile);
+  if (status == BELLOWS_OK) {
+    status = bellows_controller_create_from(profile, model, 1, &targets, NULL, &controller);
+  }
+  if (status == BELLOWS_OK) {
+    status = bellows_session_classify(session, image, values, controller, &answer);
+  }
+  if (status == BELLOWS_OK) printf("class %d, width %d\n", answer.label, answer.width);
+  bellows_controller_free(controller);
+  bellows_profile_free(profile);
+  return status;
 }
 
 int main(int argc, char** argv) {
@@ -34,6 +57,9 @@ int main(int argc, char** argv) {
                                 &width) != BELLOWS_OK ||
       bellows_session_best(session, 0, &label, &confidence) != BELLOWS_OK) {
     return give_up("run");
+  }
+  if (argc > 2 && answer_cheaply(model, session, argv[2], image, info.image_values) != BELLOWS_OK) {
+    return give_up("answer cheaply");
   }
   if (bellows_session_memory(session, &memory) != BELLOWS_OK) return give_up("memory");
   printf("class %d, probability %g, width %d of %d, %zu bytes of weights\n", label,

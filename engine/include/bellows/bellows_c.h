@@ -64,6 +64,11 @@ BELLOWS_API const char* bellows_version(void);
 typedef struct bellows_model bellows_model;
 /* Activations and scratch of one thread. */
 typedef struct bellows_session bellows_session;
+/* What every width of a model costs and is worth on one device: immutable, for any number of
+ * threads. */
+typedef struct bellows_profile bellows_profile;
+/* Chooses widths by targets; one thread at a time, which is not checked. */
+typedef struct bellows_controller bellows_controller;
 
 /* Structures begin with their own size, so that later versions can add members at the end and still
  * know those of programs built before. Set it by the initialiser below each of them; a size that no
@@ -198,6 +203,169 @@ BELLOWS_API bellows_status bellows_session_best(const bellows_session* session, 
                                                 int* label, float* confidence);
 BELLOWS_API bellows_status bellows_session_memory(const bellows_session* session,
                                                   bellows_memory* memory);
+
+/* Profiles, and widths chosen by targets: see <bellows/controller.h> and docs/targets.md.
+ *
+ *   bellows_targets targets = BELLOWS_TARGETS_INIT;
+ *   bellows_answer answer = BELLOWS_ANSWER_INIT;
+ *   targets.max_latency_us = 500;
+ *   bellows_profile_load("profile.json", &profile);
+ *   bellows_controller_create_from(profile, model, 1, &targets, NULL, &controller);
+ *   bellows_session_classify(session, image, values, controller, &answer);
+ */
+
+/* A width on a number of threads, with what was measured of it; all of one image at a time. */
+typedef struct bellows_operating_point {
+  size_t struct_bytes;
+  int width;
+  int threads;
+  double accuracy; /* share of right answers, 0..1, on images held out of training */
+  double latency_p50_us;
+  double latency_p95_us;
+  double latency_p99_us;
+  double energy_uj; /* 0: not known */
+} bellows_operating_point;
+#define BELLOWS_OPERATING_POINT_INIT \
+  { sizeof(bellows_operating_point), 1, 1, 0, 0, 0, 0, 0 }
+
+/* Loads and checks what `bellows profile` measured. *profile is made on success only. */
+BELLOWS_API bellows_status bellows_profile_load(const char* path, bellows_profile** profile);
+/* NULL does nothing. */
+BELLOWS_API void bellows_profile_free(bellows_profile* profile);
+/* BELLOWS_INVALID_ARGUMENT unless it was made on a device as this one; elsewhere it is an estimate
+ * at best. */
+BELLOWS_API bellows_status bellows_profile_check_device(const bellows_profile* profile);
+/* A width of a model in sessions of so many threads. BELLOWS_INVALID_ARGUMENT where the profile is
+ * another model's, or knows nothing of that number of threads or of its accuracies;
+ * BELLOWS_NOT_FOUND for a width that was not measured. */
+BELLOWS_API bellows_status bellows_profile_point(const bellows_profile* profile,
+                                                 const bellows_model* model, int width, int threads,
+                                                 bellows_operating_point* point);
+
+enum {
+  BELLOWS_MOST_ACCURATE = 0, /* within the limits; of equals the least energy */
+  BELLOWS_CHEAPEST = 1       /* the least energy within the limits; of equals the most accurate */
+};
+
+/* Limits; 0 where there is none. All of one image at a time. */
+typedef struct bellows_targets {
+  size_t struct_bytes;
+  double max_latency_us;
+  int latency_percentile; /* 50, 95 or 99: so many of 100 keep to max_latency_us */
+  int objective;          /* BELLOWS_MOST_ACCURATE or BELLOWS_CHEAPEST */
+  double max_energy_uj;   /* expected of each inference */
+  double max_power_w;     /* average that inferences draw, their pauses included */
+  double power_window_s;  /* max_power_w is exceeded by at most what it gives in this time */
+  double min_accuracy;    /* share of right answers, 0..1 */
+  int has_energy_left;    /* not 0: the next three are a store that must last */
+  double energy_left_j;
+  double energy_until_s;       /* when it may be empty, on the clock of the calls */
+  double energy_other_power_w; /* what drains it besides inferences */
+} bellows_targets;
+#define BELLOWS_TARGETS_INIT \
+  { sizeof(bellows_targets), 0, 99, BELLOWS_MOST_ACCURATE, 0, 0, 10, 0, 0, 0, 0, 0 }
+
+/* The limits, in the order in which they are kept where not all can be. */
+enum {
+  BELLOWS_LIMIT_NONE = 0,
+  BELLOWS_LIMIT_DEADLINE = 1, /* of one request */
+  BELLOWS_LIMIT_LATENCY = 2,
+  BELLOWS_LIMIT_ENERGY = 3,
+  BELLOWS_LIMIT_POWER = 4,
+  BELLOWS_LIMIT_ENERGY_LEFT = 5,
+  BELLOWS_LIMIT_ACCURACY = 6
+};
+
+/* "latency", "energy left", ...; "unknown limit" for a number that is none. Never NULL. */
+BELLOWS_API const char* bellows_limit_name(int limit);
+
+typedef struct bellows_controller_options {
+  size_t struct_bytes;
+  int min_dwell; /* requests between a switch and the next that only improves */
+  int max_dwell; /* what that grows to while slower points turn out too slow */
+  double margin; /* share of a limit that stays free before a dearer point is begun, 0..1 */
+} bellows_controller_options;
+#define BELLOWS_CONTROLLER_OPTIONS_INIT \
+  { sizeof(bellows_controller_options), 8, 1024, 0.05 }
+
+typedef struct bellows_decision {
+  size_t struct_bytes;
+  size_t point; /* index into the points */
+  int width;    /* of that point, and its threads */
+  int threads;
+  int feasible; /* whether it is expected to keep all limits */
+  int failing;  /* else the first that no point keeps along with those before it */
+} bellows_decision;
+#define BELLOWS_DECISION_INIT \
+  { sizeof(bellows_decision), 0, 0, 0, 0, BELLOWS_LIMIT_NONE }
+
+typedef struct bellows_reading {
+  size_t struct_bytes;
+  size_t point;      /* what was run */
+  double latency_us; /* that it took, more than 0 */
+  double energy_uj;  /* negative: not measured, what was expected counts */
+  double now_s;      /* when it was done */
+} bellows_reading;
+#define BELLOWS_READING_INIT \
+  { sizeof(bellows_reading), 0, 0, -1, 0 }
+
+typedef struct bellows_answer {
+  size_t struct_bytes;
+  int label;
+  float confidence; /* its probability */
+  int width;        /* that was run */
+  int feasible;     /* whether all limits are expected to be kept, */
+  int failing;      /* and which is not */
+  double latency_us;
+} bellows_answer;
+#define BELLOWS_ANSWER_INIT \
+  { sizeof(bellows_answer), 0, 0, 0, 0, BELLOWS_LIMIT_NONE, 0 }
+
+/* A controller over `count` points, in any order. `targets` NULL: no limits; `options` NULL: the
+ * defaults. *controller is made on success only. Times of all its calls are in seconds from any
+ * origin; one that lies before the last is taken for the last. */
+BELLOWS_API bellows_status bellows_controller_create(const bellows_operating_point* points,
+                                                     size_t count, const bellows_targets* targets,
+                                                     const bellows_controller_options* options,
+                                                     bellows_controller** controller);
+/* The same over all widths of a model on so many threads, as a profile has them. Fails also as
+ * bellows_profile_point. */
+BELLOWS_API bellows_status bellows_controller_create_from(const bellows_profile* profile,
+                                                          const bellows_model* model, int threads,
+                                                          const bellows_targets* targets,
+                                                          const bellows_controller_options* options,
+                                                          bellows_controller** controller);
+/* NULL does nothing. */
+BELLOWS_API void bellows_controller_free(bellows_controller* controller);
+/* From now on these limits, also while requests are served. After a failure the former ones stay.
+ */
+BELLOWS_API bellows_status bellows_controller_set_targets(bellows_controller* controller,
+                                                          const bellows_targets* targets,
+                                                          double now_s);
+/* What to run for the request that comes now. `deadline_us`: time in which this one must be
+ * answered; 0: none. Allocates nothing, nor does the next call. */
+BELLOWS_API bellows_status bellows_controller_decide(bellows_controller* controller, double now_s,
+                                                     double deadline_us,
+                                                     bellows_decision* decision);
+/* What a request took. */
+BELLOWS_API bellows_status bellows_controller_observe(bellows_controller* controller,
+                                                      const bellows_reading* reading);
+/* What is left in the store of the targets, read from it. */
+BELLOWS_API bellows_status bellows_controller_energy_left(bellows_controller* controller,
+                                                          double joules, double now_s);
+/* What is expected of a point now, by its profile and what was observed; either may be NULL. */
+BELLOWS_API bellows_status bellows_controller_expected(const bellows_controller* controller,
+                                                       size_t point, double* latency_us,
+                                                       double* energy_uj);
+/* How often the point has changed since the first decision. */
+BELLOWS_API bellows_status bellows_controller_switches(const bellows_controller* controller,
+                                                       int64_t* switches);
+/* Runs one image at the width that the controller chooses, and tells it how long that took. Its
+ * times are those of bellows_now_ns, in seconds. After a failure the former result stays, unless it
+ * is one of those after which bellows_session_run leaves none. */
+BELLOWS_API bellows_status bellows_session_classify(bellows_session* session, const float* image,
+                                                    size_t values, bellows_controller* controller,
+                                                    bellows_answer* answer);
 
 typedef struct bellows_growth_facts {
   size_t struct_bytes;
