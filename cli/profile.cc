@@ -9,6 +9,7 @@
 #include "cli/energy_options.h"
 #include "cli/evaluation_data.h"
 #include "cli/numbers.h"
+#include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "engine/latency.h"
@@ -195,10 +196,15 @@ class Profiler {
 
   void measure(EnergyMeter* meter, const Images& images, ProfileData& profile) {
     const double seconds = arguments_.real("seconds", 0.001, 3600).value_or(1);
-    const LatencyOptions options{.seconds = seconds, .most_runs = 100000, .turns = 5};
+    const LatencyOptions options{.seconds = seconds,
+                                 .least_runs = 200,
+                                 .most_runs = 100000,
+                                 .turns = 5,
+                                 .rate = arguments_.real("rate", 0.001, 1e6).value_or(0)};
     profile.device = this_device();
     profile.warm_up_runs = options.warm_up_runs;
     profile.outlier_rule = kOutlierRule;
+    profile.rate = options.rate;
     if (meter != nullptr) {
       profile.energy_source = meter->source();
       console_.status("measuring the idle machine ...", true);
@@ -248,6 +254,13 @@ int run_profile(const Arguments& arguments, Console& console) {
   const std::string& path = arguments.plain()[0];
   const auto out = arguments.text("out");
   if (!out) throw UsageError("missing --out FILE.json; see bellows profile --help");
+  std::optional<ReportRequest> report;
+  if (const auto page = arguments.text("report")) {
+    report = ReportRequest{.paths = {*out}, .out = *page, .picture = arguments.text("picture")};
+    check_report(*report, "report");
+  } else if (arguments.has("picture")) {
+    throw UsageError("--picture: it is drawn from the page of --report FILE.html; add that");
+  }
   const EnergyChoice energy = energy_choice(arguments);
   if (arguments.has("estimate") && !energy.device) {
     throw UsageError("--estimate needs a device model: --device NAME|FILE.toml");
@@ -274,23 +287,33 @@ int run_profile(const Arguments& arguments, Console& console) {
     profiler.measure(meter.get(), images, profile);
   }
   write_profile(*out, profile);
+  if (report) write_report(*report, arguments);
 
   if (arguments.has("json")) {
-    console.print_json(Json{{"profile", *out},
-                            {"model", path},
-                            {"energy_source", profile.energy_source},
-                            {"points", profile.points.size()}});
+    Json json = {{"profile", *out},
+                 {"model", path},
+                 {"energy_source", profile.energy_source},
+                 {"points", profile.points.size()}};
+    if (report) json["report"] = report->out;
+    if (report && report->picture) json["picture"] = *report->picture;
+    console.print_json(json);
     return kDone;
   }
   console.print(path + " on " + profile.device.processor + "\n");
   console.print(table_of(profile, console));
-  std::string notes = "Latency: one image; " + profile.outlier_rule + ".\nEnergy: " +
+  const std::string pace =
+      profile.rate > 0 ? ", " + fixed_text(profile.rate, profile.rate < 10 ? 2 : 0) + " a second"
+                       : std::string();
+  std::string notes = "Latency: one image" + pace + "; " + profile.outlier_rule + ".\nEnergy: " +
                       (profile.energy_source.empty() ? "not known" : profile.energy_source);
   if (profile.idle_power_w) {
     notes += "; idle power " + fixed_text(*profile.idle_power_w, 2) + " W" +
              (profile.idle_subtracted ? ", subtracted" : "");
   }
-  console.print(notes + ".\nThe profile is " + *out + ".");
+  notes += ".\nThe profile is " + *out;
+  if (report) notes += ", its page " + report->out;
+  if (report && report->picture) notes += ", the picture " + *report->picture;
+  console.print(notes + ".");
   return kDone;
 }
 
@@ -310,7 +333,8 @@ Verb profile_verb() {
       "model\n"
       "file tells.";
   usage.example =
-      "bellows profile runs/mnist-lenet/model.safetensors --data DATA/mnist --out profile.json\n"
+      "bellows profile runs/mnist-lenet/model.safetensors --data DATA/mnist --out profile.json \\\n"
+      "    --report profile.html\n"
       "bellows profile model.safetensors --estimate --device small-accelerator --out estimate.json";
   usage.least = usage.most = 1;
   usage.wanted = "the model file (MODEL)";
@@ -320,8 +344,11 @@ Verb profile_verb() {
       {"format", "F",
        "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
       {"threads", "N,..", "Numbers of threads to measure (default 1)"},
-      {"seconds", "S", "Time to run each width for (default 1)"},
+      {"seconds", "S", "Time to run each width for (default 1), at least 200 runs"},
+      {"rate", "R", "Images a second, with pauses as in use (default: one after the other)"},
       {"subtract-idle", "", "Take the power of the idle machine off the energies"},
+      {"report", "FILE.html", "Also write a page of charts and tables, as `bellows report` does"},
+      {"picture", "FILE.png", "With --report: also draw its charts as a picture (by Chromium)"},
       {"estimate", "", "Run nothing: times and energies by the figures of --device"},
   };
   add_energy_options(usage);

@@ -4,11 +4,12 @@
 #include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/browser.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
-#include "cli/report_data.h"
+#include "cli/report.h"
 #include "cli/report_page.h"
 #include "cli/verb.h"
 #include "engine/atomic_file.h"
@@ -38,7 +39,10 @@ void refuse_to_overwrite(const std::string& option, const std::string& file,
                          const std::vector<std::filesystem::path>& paths) {
   for (const std::filesystem::path& path : paths) {
     std::error_code ignored;
-    if (std::filesystem::equivalent(path, file, ignored)) {
+    const auto name = [](const std::filesystem::path& of) {
+      return std::filesystem::absolute(of).lexically_normal();
+    };
+    if (name(path) == name(file) || std::filesystem::equivalent(path, file, ignored)) {
       throw UsageError("--" + option + ": '" + file +
                        "' is what the report is to be made of; choose another file");
     }
@@ -46,41 +50,24 @@ void refuse_to_overwrite(const std::string& option, const std::string& file,
 }
 
 int run_report(const Arguments& arguments, Console& console) {
-  const std::vector<std::filesystem::path> paths(arguments.plain().begin(),
-                                                 arguments.plain().end());
   const auto out = arguments.text("out");
   if (!out || out->empty()) {
     throw UsageError("missing --out FILE.html; see bellows report --help");
   }
-  refuse_to_overwrite("out", *out, paths);
-  const auto picture = arguments.text("picture");
-  if (picture) {
-    if (!picture->ends_with(".png")) {
-      throw UsageError("--picture: '" + *picture + "' does not end in .png; pictures are PNG");
-    }
-    refuse_to_overwrite("picture", *picture, paths);
-  }
-
-  const ReportData data = read_report_data(paths);
-  const std::string page =
-      report_page(data, arguments.text("title").value_or("Bellows report"),
-                  "Made by bellows " + std::string(version()) + " on " + now_text() +
-                      " with: " + shell_line(arguments.command()));
-  write_file_atomically(*out, page);
-  if (picture) {
-    const bool only_time_lines =
-        data.profiles.empty() && data.models.empty() && data.trainings.empty();
-    save_picture(file_address(*out) + "#picture", kPictureWidth,
-                 only_time_lines ? kTimeLineHeight : kPictureHeight, *picture);
-  }
+  ReportRequest request{.paths = {arguments.plain().begin(), arguments.plain().end()},
+                        .out = *out,
+                        .picture = arguments.text("picture")};
+  if (const auto title = arguments.text("title")) request.title = *title;
+  check_report(request, "out");
+  const auto [data, bytes] = write_report(request, arguments);
   if (arguments.has("json")) {
     Json json = {{"report", *out}};
-    if (picture) json["picture"] = *picture;
+    if (request.picture) json["picture"] = *request.picture;
     json["profiles"] = data.profiles.size();
     json["models"] = data.models.size();
     json["training_logs"] = data.trainings.size();
     json["run_logs"] = data.runs.size();
-    json["report_bytes"] = page.size();
+    json["report_bytes"] = bytes;
     console.print_json(json);
     return kDone;
   }
@@ -91,12 +78,38 @@ int run_report(const Arguments& arguments, Console& console) {
                 counted(data.models.size(), "model") + ", " +
                 counted(data.trainings.size(), "log") + " of training, " +
                 counted(data.runs.size(), "log") + " of runs; " +
-                bytes_text(static_cast<std::int64_t>(page.size())));
-  if (picture) console.print(*picture + ": its first charts");
+                bytes_text(static_cast<std::int64_t>(bytes)));
+  if (request.picture) console.print(*request.picture + ": its first charts");
   return kDone;
 }
 
 }  // namespace
+
+void check_report(const ReportRequest& request, const std::string& out_option) {
+  refuse_to_overwrite(out_option, request.out, request.paths);
+  if (!request.picture) return;
+  if (!request.picture->ends_with(".png")) {
+    throw UsageError("--picture: '" + *request.picture +
+                     "' does not end in .png; pictures are PNG");
+  }
+  refuse_to_overwrite("picture", *request.picture, request.paths);
+}
+
+WrittenReport write_report(const ReportRequest& request, const Arguments& arguments) {
+  ReportData data = read_report_data(request.paths);
+  const std::string page =
+      report_page(data, request.title,
+                  "Made by bellows " + std::string(version()) + " on " + now_text() +
+                      " with: " + shell_line(arguments.command()));
+  write_file_atomically(request.out, page);
+  if (request.picture) {
+    const bool only_time_lines =
+        data.profiles.empty() && data.models.empty() && data.trainings.empty();
+    save_picture(file_address(request.out) + "#picture", kPictureWidth,
+                 only_time_lines ? kTimeLineHeight : kPictureHeight, *request.picture);
+  }
+  return {.data = std::move(data), .bytes = page.size()};
+}
 
 Verb report_verb() {
   Usage usage;

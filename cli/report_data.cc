@@ -194,6 +194,7 @@ ReportedProfile read_profile(const std::filesystem::path& path, const Json& json
   add_member(facts, "with Bellows", measured, "bellows");
   add_member(facts, "warm-up runs", measured, "warm_up_runs");
   add_member(facts, "outliers", measured, "outlier_rule");
+  add_member(facts, "images a second", measured, "rate");
 
   for (const JsonTable& point : profile.tables("points")) {
     const JsonTable latency = point.table("latency_us");

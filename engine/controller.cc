@@ -155,6 +155,7 @@ class ControllerState {
     advance(now_s);
     if (targets.latency_percentile != targets_.latency_percentile) {
       tail_ = ObservedTail(targets.latency_percentile);
+      overall_ = ObservedTail(targets.latency_percentile);
     }
     targets_ = targets;
     if (targets.energy_left) {
@@ -181,15 +182,19 @@ class ControllerState {
   Decision decide(std::optional<double> deadline_us) {
     note_request();
     const Decision lasting = lasting_decision();
-    if (!deadline_us || latency_us(lasting.point) <= *deadline_us) return lasting;
+    if (!deadline_us || latency_now_us(lasting.point) <= *deadline_us) return lasting;
     return choose(bounds_of_targets(deadline_us), /*with_margin=*/false);
   }
 
   void observe(const Reading& reading) {
     const OperatingPoint& point = points_[reading.point];
-    latency_scale_.observe(reading.point, reading.latency_us / point.latency_p50_us);
+    latency_scale_.observe(reading.point, reading.latency_us / point.latency_p50_us,
+                           point.latency_p99_us / point.latency_p50_us);
     const auto [middle, excess] = latency_scale_.middle();
     tail_.observe(excess, profile_tail(points_[middle]));
+    overall_.observe(
+        reading.latency_us / (point.latency_p50_us * latency_scale_.own(reading.point)),
+        profile_tail(point));
     const double energy_uj = reading.energy_uj.value_or(this->energy_uj(reading.point));
     if (reading.energy_uj && point.energy_uj > 0 && *reading.energy_uj > 0) {
       energy_scale_.observe(reading.point, *reading.energy_uj / point.energy_uj);
@@ -215,7 +220,17 @@ class ControllerState {
     other_power_w_ = std::max(0.0, other_j / (now_s_ - first.now_s));
   }
 
+  // Of requests in general. What a spell of slowness adds is no more than the share of slow
+  // requests over a long time shows: the profile's percentile knows such spells as well.
   [[nodiscard]] double latency_us(std::size_t point) const {
+    const double now_us = latency_now_us(point);
+    if (targets_.latency_percentile == 50 || overall_.beyond()) return now_us;
+    return std::min(now_us, points_[point].latency_p50_us * latency_scale_.own(point) *
+                                overall_.of(profile_tail(points_[point])));
+  }
+
+  // Of the request that comes now, at the present speed.
+  [[nodiscard]] double latency_now_us(std::size_t point) const {
     return points_[point].latency_p50_us * latency_scale_.of(point) *
            tail_.of(profile_tail(points_[point]));
   }
@@ -324,6 +339,7 @@ class ControllerState {
   [[nodiscard]] double value(std::size_t point, Limit limit) const {
     switch (limit) {
       case Limit::kDeadline:
+        return latency_now_us(point);
       case Limit::kLatency:
         return latency_us(point);
       case Limit::kAccuracy:
@@ -456,7 +472,8 @@ class ControllerState {
 
   ObservedScale latency_scale_;
   ObservedScale energy_scale_;
-  ObservedTail tail_{99};
+  ObservedTail tail_{99};     // of readings by the typical ones around them
+  ObservedTail overall_{99};  // of readings by the profile's median
 
   double now_s_ = -kInfinity;
   double last_request_s_ = -kInfinity;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <thread>
 
 namespace bellows {
 namespace {
@@ -50,6 +51,10 @@ std::vector<internal::LatencyFigures> measure_latency(Session& session,
   const auto share = [&options](int whole, int turn) {
     return static_cast<std::size_t>(std::int64_t{whole} * (turn + 1) / options.turns);
   };
+  const Clock::duration period = options.rate > 0
+                                     ? std::chrono::duration_cast<Clock::duration>(
+                                           std::chrono::duration<double>(1 / options.rate))
+                                     : Clock::duration(0);
   for (int turn = 0; turn < options.turns; ++turn) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
       std::size_t next = 0;
@@ -59,7 +64,9 @@ std::vector<internal::LatencyFigures> measure_latency(Session& session,
       for (int warm_up = 0; warm_up < options.warm_up_runs; ++warm_up) run();
       const double limit_us = 1e6 * options.seconds / options.turns;
       const Clock::time_point begin = Clock::now();
+      Clock::time_point due = begin;
       while (times[i].size() < share(options.most_runs, turn)) {
+        if (options.rate > 0) std::this_thread::sleep_until(due += period);
         const Clock::time_point start = Clock::now();
         run();
         times[i].push_back(microseconds_since(start));

@@ -18,6 +18,9 @@ struct LatencyOptions {
   int most_runs = 1000;
   /// Widths take turns, so many of them: what disturbs the machine for a while then disturbs all.
   int turns = 1;
+  /// Timed runs a second, with pauses between, after which caches are cold and clocks low; 0: one
+  /// after the other.
+  double rate = 0;
 };
 
 /// What is left out of the figures, in words.

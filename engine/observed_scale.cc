@@ -13,6 +13,9 @@ constexpr double kFading = 1.0 / 2048;  // of an own factor, each reading
 const double kStep = std::log(1.02);
 constexpr double kMiddleStep = 55;
 
+// Readings further from the profile than this are as good as infinite.
+constexpr double kMostRatio = 1e6;
+
 // The share of the readings allowed above a percentile that is used.
 constexpr double kUsed = 0.8;
 
@@ -20,9 +23,10 @@ constexpr double kUsed = 0.8;
 
 ObservedScale::ObservedScale(std::size_t points) : own_(points, 1.0) {}
 
-void ObservedScale::observe(std::size_t point, double ratio) {
+void ObservedScale::observe(std::size_t point, double ratio, double scatter) {
+  ratio = std::clamp(ratio, 1 / kMostRatio, kMostRatio);
   if (point != point_) {
-    if (readings_ < kReadings) attribute();
+    if (readings_ < kReadings) attribute(scatter);
     point_ = point;
     common_before_ = common_;
     readings_ = 0;
@@ -34,13 +38,15 @@ void ObservedScale::observe(std::size_t point, double ratio) {
   std::ranges::transform(entries_, sorted.begin(), &Entry::ratio);
   std::ranges::nth_element(sorted, sorted.begin() + kReadings / 2);
   common_ = sorted[kReadings / 2];
-  if (readings_ < kReadings && ++readings_ == kReadings) attribute();
+  if (readings_ < kReadings && ++readings_ == kReadings) attribute(scatter);
 }
 
 // What `of(point_)` says does not change.
-void ObservedScale::attribute() {
+void ObservedScale::attribute(double scatter) {
+  const double change = common_ / common_before_;
+  if (std::max(change, 1 / change) <= scatter) return;
   const double before = own_[point_];
-  own_[point_] = std::clamp(before * std::sqrt(common_ / common_before_), 1 / kMostOwn, kMostOwn);
+  own_[point_] = std::clamp(before * std::sqrt(change), 1 / kMostOwn, kMostOwn);
   const double moved = own_[point_] / before;
   common_ /= moved;
   for (Entry& entry : entries_) entry.ratio /= moved;
@@ -59,7 +65,8 @@ ObservedTail::ObservedTail(int percentile)
 }
 
 std::size_t ObservedTail::step_of(double factor) {
-  const double step = std::round(kMiddleStep + std::log(factor) / kStep);
+  const double bounded = std::clamp(factor, 1 / kMostRatio, kMostRatio);
+  const double step = std::round(kMiddleStep + std::log(bounded) / kStep);
   return static_cast<std::size_t>(std::clamp(step, 0.0, static_cast<double>(kSteps - 1)));
 }
 
@@ -71,7 +78,7 @@ void ObservedTail::observe(double excess, double ratio) {
     next_ %= readings_;
     --counts_[steps_[next_]];
   }
-  const std::size_t step = step_of(excess / ratio);
+  const std::size_t step = step_of(std::min(excess, kMostRatio) / std::min(ratio, kMostRatio));
   ++counts_[step];
   steps_[next_++] = static_cast<unsigned char>(step);
   const auto allowed = static_cast<std::size_t>(allowed_ * static_cast<double>(readings_));
@@ -79,6 +86,10 @@ void ObservedTail::observe(double excess, double ratio) {
   std::size_t percentile = kSteps;
   while (above <= allowed) above += counts_[--percentile];
   factor_ = std::exp((static_cast<double>(percentile) - kMiddleStep) * kStep);
+}
+
+bool ObservedTail::beyond() const {
+  return factor_ >= std::exp((static_cast<double>(kSteps - 1) - kMiddleStep) * kStep);
 }
 
 double ObservedTail::of(double ratio) const { return std::max(1.0, ratio * factor_); }

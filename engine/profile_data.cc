@@ -135,6 +135,7 @@ void ProfileData::visit_fields(FieldVisitor& visitor) {
     fields.field("bellows", bellows, {});
     fields.field("warm_up_runs", warm_up_runs, {.minimum = 0});
     fields.field("outlier_rule", outlier_rule, {});
+    fields.field("rate", rate, {.minimum = 0});
   });
   visitor.tables(
       "points", {.required = true},

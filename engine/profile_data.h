@@ -63,6 +63,7 @@ struct ProfileData {
   std::string bellows = {};  ///< version
   int warm_up_runs = 0;
   std::string outlier_rule = {};
+  double rate = 0;  ///< timed runs a second; 0: one after the other
   std::vector<ProfilePoint> points = {};
 
   void visit_fields(FieldVisitor& visitor);

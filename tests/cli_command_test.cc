@@ -1,4 +1,5 @@
 // The verbs as a user meets them, on runs small enough to take a tenth of a second.
+#include <bellows/bellows.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pty.h>
@@ -33,6 +34,7 @@ namespace {
 
 using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls): clang-tidy 14 misses
                                           // its uses
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
@@ -252,17 +254,19 @@ TEST_F(Command, TrainLeavesNoFolderBehindWhenItIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(path("deep")));
 }
 
-TEST_F(Command, TrainShowsABarRateLossAccuracyAndTimeLeftOnATerminal) {
-  const std::string run = config(digits());
-  const std::string out = path("run");
+// The command on a terminal of 100 columns: what it shows until it ends.
+std::string shown_on_a_terminal(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), BELLOWS_COMMAND);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
   int terminal = -1;
   const winsize size{.ws_row = 24, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
   const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
-  ASSERT_GE(child, 0);
+  EXPECT_GE(child, 0);
   if (child == 0) {
     ::alarm(60);
-    ::execl(BELLOWS_COMMAND, BELLOWS_COMMAND, "train", run.c_str(), "--out", out.c_str(),
-            "--epochs", "100", nullptr);
+    ::execv(BELLOWS_COMMAND, pointers.data());
     ::_exit(127);
   }
   std::string shown;
@@ -272,8 +276,14 @@ TEST_F(Command, TrainShowsABarRateLossAccuracyAndTimeLeftOnATerminal) {
   }
   ::close(terminal);
   int status = -1;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0) << shown;
+  return shown;
+}
+
+TEST_F(Command, TrainShowsABarRateLossAccuracyAndTimeLeftOnATerminal) {
+  const std::string shown =
+      shown_on_a_terminal({"train", config(digits()), "--out", path("run"), "--epochs", "100"});
   const std::regex line(
       "group [12]/2 epoch [0-9]+/100 \\[=*> *\\] loss [0-9.]+, [0-9.]+ %, [0-9,]+ img/s, "
       "[0-9:]+ left");
@@ -999,6 +1009,57 @@ TEST_F(Command, RunServesFilesWithoutKnowingTheAnswers) {
   const std::vector<Json> lines = json_lines(result.out);
   ASSERT_EQ(lines.size(), 4U) << result.err;
   EXPECT_FALSE(lines.back().contains("accuracy"));
+}
+
+TEST_F(Command, RunServesRawImagesOnStandardInput) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
+  const auto elements = Model::load(model).image_elements();
+  const auto served = [&](std::size_t bytes) {
+    const std::string raw = write_file(folder_ / "raw", Bytes(bytes, 77));
+    const std::string line = std::string("'") + BELLOWS_COMMAND + "' run '" + model +
+                             "' - --json --profile '" + path("profile.json") + "' <'" + raw +
+                             "' >'" + path("out") + "' 2>'" + path("err") + "'";
+    return std::system(line.c_str());
+  };
+  ASSERT_EQ(served(3 * elements), 0) << text_of(path("err"));
+  const std::vector<Json> lines = json_lines(text_of(path("out")));
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines.back()["requests"], 3);
+  EXPECT_EQ(lines[1]["label"], lines[3]["label"]);
+  ASSERT_EQ(served(0), 0) << text_of(path("err"));
+  EXPECT_EQ(json_lines(text_of(path("out"))).back()["requests"], 0);
+  EXPECT_NE(served(2 * elements + 5), 0);
+  EXPECT_THAT(text_of(path("err")), AllOf(HasSubstr("standard input"), HasSubstr("image 2")));
+}
+
+TEST_F(Command, RunShowsItselfLiveOnATerminal) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
+  const std::string shown = shown_on_a_terminal(
+      {"run", model, "--profile", path("profile.json"), "--rate", "40", "--watch"});
+  const std::regex line(
+      "[0-9]+ images  width [12] \\[=*> *\\] [0-9.]+ us .*late 0  switches [0-9]+");
+  EXPECT_TRUE(std::regex_search(shown, line)) << shown;
+  EXPECT_THAT(shown, HasSubstr("40 images in "));
+}
+
+TEST_F(Command, ProfileWritesItsPageToo) {
+  const std::string model = trained();
+  const std::string profile = "profile " + model + " --seconds 0.01 --out " + path("profile.json");
+  ASSERT_EQ(bellows(profile + " --report " + path("page.html")).code, 0);
+  EXPECT_THAT(text_of(path("page.html")), AllOf(HasSubstr("<html"), HasSubstr("profile.json")));
+  expect_refused(bellows(profile + " --picture " + path("page.png")), 2, {"--report FILE.html"});
+  expect_refused(bellows(profile + " --report " + path("profile.json")), 2, {"--report"});
+}
+
+TEST_F(Command, ProfileAtARateTellsIt) {
+  const std::string model = trained();
+  const Result result =
+      bellows("profile " + model + " --seconds 0.01 --rate 1000 --out " + path("profile.json"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("1000 a second"));
+  EXPECT_EQ(Json::parse(text_of(path("profile.json")))["measured"]["rate"], 1000);
 }
 
 TEST_F(Command, ProfileAndRunNameWhatIsWrongWithTheirArguments) {

@@ -323,6 +323,66 @@ TEST(Controller, MoreThanTheAllowedShareOfSlowRunsNarrowsTheWidth) {
   EXPECT_EQ(device.serve().width, 4);
 }
 
+// A profile that was measured over spells of slowness: the percentiles lie at 1.9 and 2 medians.
+std::vector<OperatingPoint> four_widths_with_spells() {
+  std::vector<OperatingPoint> points = four_widths();
+  for (OperatingPoint& each : points) {
+    each.latency_p95_us = 1.9 * each.latency_p50_us;
+    each.latency_p99_us = 2 * each.latency_p50_us;
+  }
+  return points;
+}
+
+TEST(Controller, SpellsThatTheProfileKnowsChangeNothing) {
+  Device device{Controller(four_widths_with_spells(), {.max_latency_us = 3300})};
+  for (int i = 0; i < 5000; ++i) {
+    device.slowdown = i % 400 < 100 ? 1.8 : 1;
+    ASSERT_EQ(device.serve().width, 4) << i;
+  }
+}
+
+TEST(Controller, SpellsThatBreakTheLimitTooOftenNarrowTheWidth) {
+  Device device{Controller(four_widths_with_spells(), {.max_latency_us = 3300})};
+  int late = 0;
+  for (int i = 0; i < 5000; ++i) {
+    device.slowdown = i % 800 < 100 ? 2.5 : 1;
+    const Decision next = device.serve();
+    const double took_us = device.slowdown * device.controller.points()[next.point].latency_p50_us;
+    late += took_us > 3300 ? 1 : 0;
+  }
+  EXPECT_LE(late, 5000 / 100);
+}
+
+TEST(Controller, ADeadlineGoesByTheSpeedOfTheMoment) {
+  Device device{Controller(four_widths_with_spells(), {.max_latency_us = 3300})};
+  device.slowdown = 1.8;
+  EXPECT_EQ(device.serve_many(20).width, 4);
+  EXPECT_EQ(device.serve(3300).width, 3);
+  EXPECT_EQ(device.serve().width, 4);
+}
+
+TEST(Controller, ReadingsFarFromAnyTruthDoNoHarm) {
+  for (const double latency_us : {5e-324, 1e-300, 1e300}) {
+    Controller controller(four_widths(), {.max_latency_us = 2000});
+    for (int i = 0; i < 50; ++i) {
+      controller.observe({.point = controller.decide(i).point,
+                          .latency_us = latency_us,
+                          .energy_uj = latency_us,
+                          .now_s = static_cast<double>(i)});
+    }
+    for (int i = 50; i < 3000; ++i) {
+      const Decision next = controller.decide(i);
+      const OperatingPoint& its = controller.points().at(next.point);
+      controller.observe({.point = next.point,
+                          .latency_us = its.latency_p50_us,
+                          .energy_uj = its.energy_uj,
+                          .now_s = static_cast<double>(i)});
+    }
+    EXPECT_EQ(controller.decide(3000).width, 4) << latency_us;
+    EXPECT_NEAR(controller.expected_energy_uj(3), 150, 15) << latency_us;
+  }
+}
+
 TEST(Controller, SlowRunsAreForgottenWhenTheyStayAway) {
   Device device{Controller(four_widths(), {.max_latency_us = 2000})};
   for (int i = 0; i < 2000; ++i) {

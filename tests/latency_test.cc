@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <numeric>
 
 #include "engine/model_file.h"
@@ -58,6 +59,18 @@ TEST(MeasureLatency, TimesEveryWidthAtLeastAsOftenAsAsked) {
     EXPECT_THAT((std::vector{of_width.p95, of_width.p99}), Each(Ge(of_width.p50)));
   }
   EXPECT_EQ(session.width(), model.groups());
+}
+
+TEST(MeasureLatency, LeavesPausesAtARate) {
+  const Model model = Model::load(BELLOWS_SOURCE_DIR "/tests/golden/tiny.safetensors");
+  Session session(model);
+  const std::vector<float> images(model.image_elements(), 0.5F);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto figures = measure_latency(session, images, model.image_elements(), {1, 2},
+                                       {.seconds = 0, .least_runs = 10, .rate = 200});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  EXPECT_GE(took.count(), 2 * 10 / 200.0);
+  for (const auto& of_width : figures) EXPECT_LT(of_width.p50, 5000);  // without the pauses
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ class ProfileTest : public ::testing::Test {
                      .command = "bellows profile",
                      .bellows = version(),
                      .warm_up_runs = 16,
-                     .outlier_rule = "none"};
+                     .outlier_rule = "none",
+                     .rate = 12.5};
     for (int width = model_.groups(); width >= 1; --width) {
       for (const int threads : {1, 2}) {
         data.points.push_back({.width = width,

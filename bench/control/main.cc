@@ -1,7 +1,7 @@
 // The controller in six scenarios, beside every fixed width and an oracle that knows the future: in
 // virtual time, or on the real engine with real images. docs/results/control.md has results.
 //
-//   bellows_control --simulate [--seed N] [--check]
+//   bellows_control --simulate [--spells] [--seed N] [--check]
 //   bellows_control --model FILE --data DIR [--realtime] [--requests N] [--until-requests N]
 //                   [--check]
 #include <bellows/bellows.h>
@@ -16,7 +16,6 @@
 #include <exception>
 #include <iostream>
 #include <limits>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -78,30 +77,23 @@ void print_points(const std::vector<OperatingPoint>& points) {
   }
 }
 
-// Of a scenario by every policy: the controller first, then the oracle, then the fixed widths, the
-// narrowest first.
+// Of a scenario: the controller first, then the oracle, then the fixed widths, the narrowest first.
 std::vector<Outcome> compare(const Scenario& scenario, const std::vector<OperatingPoint>& points,
                              Engine& engine) {
-  std::vector<std::unique_ptr<Policy>> policies;
-  policies.push_back(controller_policy(points));
-  policies.push_back(oracle_policy(points, scenario));
-  for (std::size_t i = 0; i < points.size(); ++i) policies.push_back(fixed_policy(points, i));
   std::printf("\n## Scenario %s\n\n%zu requests, one each %.0f us.\n\n", scenario.name.c_str(),
               scenario.requests, 1e6 * scenario.period_s);
   std::printf(
       "| policy | late | mean accuracy | right answers | mean energy uJ | switches | battery ends "
       "|\n|---|---|---|---|---|---|---|\n");
-  std::vector<Outcome> outcomes;
-  for (const auto& policy : policies) {
-    const Outcome outcome = replay(scenario, points, engine, *policy);
+  std::vector<Outcome> outcomes = replay(scenario, points, engine);
+  for (const Outcome& outcome : outcomes) {
     const std::string end =
         scenario.battery_j > 0 ? format("%.2f %%", 100 * outcome.battery_end) : "-";
     std::printf("| %s | %.2f %% | %.2f %% | %.2f %% | %.1f | %zu | %s |\n", outcome.policy.c_str(),
                 100 * late_share(outcome), 100 * outcome.accuracy, 100 * outcome.right,
                 outcome.energy_uj, outcome.switches, end.c_str());
-    std::fflush(stdout);
-    outcomes.push_back(outcome);
   }
+  std::fflush(stdout);
   return outcomes;
 }
 
@@ -196,6 +188,7 @@ int run(int argc, char** argv) {
                            "The controller in six scenarios, beside fixed widths and an oracle.");
   auto add = options.add_options();
   add("simulate", "In virtual time, on a model of a shared machine's noise");
+  add("spells", "With --simulate: neighbours on shared cores slow it down for spells");
   add("seed", "Of noise and random targets", cxxopts::value<std::uint64_t>()->default_value("1"));
   add("model", "The model file to run", cxxopts::value<std::string>());
   add("data", "Folder of its data set; the images held out of training are used",
@@ -217,10 +210,12 @@ int run(int argc, char** argv) {
   const auto seed = parsed["seed"].as<std::uint64_t>();
   Aims aims;
   if (parsed.count("simulate") > 0) {
-    const std::vector<OperatingPoint> points = simulated_points();
-    std::printf("Simulated, seed %llu.\n", static_cast<unsigned long long>(seed));
+    const SimulatedNoise noise{.seed = seed, .spells = parsed.count("spells") > 0};
+    const std::vector<OperatingPoint> points = simulated_points(noise);
+    std::printf("Simulated, %s spells, seed %llu.\n", noise.spells ? "with" : "without",
+                static_cast<unsigned long long>(seed));
     print_points(points);
-    SimulatedEngine engine(points, seed);
+    SimulatedEngine engine(noise);
     replay_all(points, requests, seed, engine, aims);
   } else {
     if (parsed.count("model") == 0 || parsed.count("data") == 0) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <utility>
 
 namespace bellows::control {
 namespace {
@@ -12,48 +14,109 @@ constexpr double kJoules = 1e-6;  // in a microjoule
 // How often the battery is asked what is left.
 constexpr std::size_t kRequestsPerGauge = 100;
 
-double percentile_us(const OperatingPoint& point, int percentile) {
-  if (percentile == 50) return point.latency_p50_us;
-  return percentile == 95 ? point.latency_p95_us : point.latency_p99_us;
-}
+// An answer, and when it was there.
+struct Recorded {
+  Answer answer;
+  double now_s = 0;
+};
 
-class ControllerPolicy : public Policy {
+// What holds at a request.
+struct Moment {
+  std::size_t request = 0;
+  Targets targets = {};
+  bool targets_new = false;
+  double slowdown = 1;
+  std::size_t changed_at = 0;  // the request of the last change of targets or speed
+};
+
+// Goes from request to request.
+class Moments {
  public:
-  explicit ControllerPolicy(const std::vector<OperatingPoint>& points) : controller_(points) {}
-  [[nodiscard]] std::string name() const override { return "controller"; }
-  void set_targets(const Targets& targets, double now_s) override {
-    controller_.set_targets(targets, now_s);
+  explicit Moments(const Scenario& scenario) : scenario_(scenario) {}
+
+  const Moment& at(std::size_t request) {
+    moment_.request = request;
+    moment_.targets_new =
+        next_ < scenario_.targets.size() && scenario_.targets[next_].first == request;
+    if (moment_.targets_new) {
+      moment_.targets = scenario_.targets[next_++].second;
+      moment_.changed_at = request;
+    }
+    const double slowdown = slowdown_at(scenario_, request);
+    if (slowdown != moment_.slowdown) {
+      moment_.slowdown = slowdown;
+      moment_.changed_at = request;
+    }
+    return moment_;
   }
-  Decision decide(double now_s, double /*slowdown*/) override { return controller_.decide(now_s); }
-  void observe(const Reading& reading) override { controller_.observe(reading); }
-  void battery(double joules, double now_s) override { controller_.energy_left(joules, now_s); }
 
  private:
-  Controller controller_;
+  const Scenario& scenario_;
+  Moment moment_;
+  std::size_t next_ = 0;
 };
 
-class FixedPolicy : public Policy {
+// Adds up what came of one that picks points, until its battery is empty.
+class Tally {
  public:
-  FixedPolicy(const OperatingPoint& point, std::size_t index)
-      : width_(point.width), decision_{.point = index, .width = width_} {}
-  [[nodiscard]] std::string name() const override { return "width " + std::to_string(width_); }
-  Decision decide(double /*now_s*/, double /*slowdown*/) override { return decision_; }
+  Tally(std::string policy, const Scenario& scenario, const std::vector<OperatingPoint>& points)
+      : scenario_(scenario), points_(points), battery_j_(scenario.battery_j) {
+    outcome_.policy = std::move(policy);
+    outcome_.decisions.reserve(scenario.requests);
+  }
+
+  [[nodiscard]] bool ended() const { return scenario_.battery_j > 0 && battery_j_ <= 0; }
+  [[nodiscard]] double battery_j() const { return battery_j_; }
+
+  void add(const Moment& moment, const Decision& decision, const Recorded& recorded) {
+    if (ended()) return;
+    if (!outcome_.decisions.empty() && outcome_.decisions.back().point != decision.point) {
+      ++outcome_.switches;
+    }
+    outcome_.decisions.push_back(decision);
+    const Answer& answer = recorded.answer;
+    if (moment.request >= moment.changed_at + kAdaptation) {
+      ++outcome_.counted;
+      if (answer.latency_us > moment.targets.max_latency_us.value_or(kInfinity)) ++outcome_.late;
+    }
+    outcome_.accuracy += points_[decision.point].accuracy;
+    outcome_.energy_uj += answer.energy_uj;
+    outcome_.right += answer.right ? 1 : 0;
+    battery_j_ -= answer.energy_uj * kJoules + scenario_.other_power_w * (recorded.now_s - last_s_);
+    last_s_ = recorded.now_s;
+  }
+
+  Outcome finished() {
+    const auto answered = static_cast<double>(outcome_.decisions.size());
+    outcome_.accuracy /= answered;
+    outcome_.energy_uj /= answered;
+    outcome_.right /= answered;
+    if (scenario_.battery_j > 0) {
+      const double end_s = static_cast<double>(scenario_.requests) * scenario_.period_s;
+      outcome_.battery_end =
+          last_s_ / end_s * scenario_.battery_j / (scenario_.battery_j - battery_j_);
+    }
+    return std::move(outcome_);
+  }
 
  private:
-  int width_;
-  Decision decision_;
+  const Scenario& scenario_;
+  const std::vector<OperatingPoint>& points_;
+  Outcome outcome_;
+  double battery_j_;
+  double last_s_ = 0;
 };
 
-class OraclePolicy : public Policy {
+// Answers at every point, [point][request], and what is best to make of them.
+class Oracle {
  public:
-  OraclePolicy(const std::vector<OperatingPoint>& points, const Scenario& scenario)
-      : points_(points), scenario_(scenario) {
+  Oracle(const Scenario& scenario, const std::vector<OperatingPoint>& points,
+         const std::vector<std::vector<Recorded>>& recorded)
+      : scenario_(scenario), points_(points), recorded_(recorded) {
     if (scenario.battery_j > 0) mix();
   }
-  [[nodiscard]] std::string name() const override { return "oracle"; }
-  void set_targets(const Targets& targets, double /*now_s*/) override { targets_ = targets; }
 
-  Decision decide(double /*now_s*/, double slowdown) override {
+  Decision decide(const Moment& moment) {
     if (scenario_.battery_j > 0) {
       owed_ += dear_share_;
       const bool dear = owed_ >= 1;
@@ -61,7 +124,7 @@ class OraclePolicy : public Policy {
       const std::size_t point = dear ? dear_ : cheap_;
       return {.point = point, .width = points_[point].width};
     }
-    return best(slowdown);
+    return best(moment);
   }
 
  private:
@@ -89,9 +152,29 @@ class OraclePolicy : public Policy {
     }
   }
 
+  // Of what a point took around a request, at one speed of the device.
+  double percentile_us(std::size_t point, const Moment& moment) {
+    const std::vector<Recorded>& all = recorded_[point];
+    const auto same_speed = [&](std::size_t request) {
+      return slowdown_at(scenario_, request) == moment.slowdown;
+    };
+    std::size_t begin = moment.request;
+    while (begin > 0 && moment.request - begin < kHindsight && same_speed(begin - 1)) --begin;
+    std::size_t end = moment.request + 1;
+    while (end < all.size() && end - moment.request <= kHindsight && same_speed(end)) ++end;
+    around_.clear();
+    for (std::size_t i = begin; i < end; ++i) around_.push_back(all[i].answer.latency_us);
+    const std::size_t slower =
+        around_.size() * static_cast<std::size_t>(100 - moment.targets.latency_percentile) / 100;
+    const auto at = around_.end() - static_cast<std::ptrdiff_t>(slower) - 1;
+    std::ranges::nth_element(around_, at);
+    return *at;
+  }
+
   // Of all subsets of limits kept in their order, the longest; of the points that keep them, the
   // best by the objective, or the nearest to the first that fails.
-  [[nodiscard]] Decision best(double slowdown) const {
+  Decision best(const Moment& moment) {
+    const Targets& targets = moment.targets;
     std::vector<std::size_t> left(points_.size());
     for (std::size_t i = 0; i < left.size(); ++i) left[i] = i;
     Limit failing = Limit::kNone;
@@ -99,26 +182,24 @@ class OraclePolicy : public Policy {
       if (!most || failing != Limit::kNone) return;
       std::vector<std::size_t> kept;
       for (const std::size_t i : left) {
-        if (value(points_[i]) <= *most) kept.push_back(i);
+        if (value(i) <= *most) kept.push_back(i);
       }
       if (kept.empty()) {
         failing = limit;
-        kept = {
-            *std::ranges::min_element(left, {}, [&](std::size_t i) { return value(points_[i]); })};
+        kept = {*std::ranges::min_element(left, {}, value)};
       }
       left = kept;
     };
-    keep(Limit::kLatency, targets_.max_latency_us, [&](const OperatingPoint& point) {
-      return slowdown * percentile_us(point, targets_.latency_percentile);
-    });
-    keep(Limit::kEnergy, targets_.max_energy_uj,
-         [](const OperatingPoint& point) { return point.energy_uj; });
-    const std::optional<double> least = targets_.min_accuracy;
+    keep(Limit::kLatency, targets.max_latency_us,
+         [&](std::size_t i) { return percentile_us(i, moment); });
+    keep(Limit::kEnergy, targets.max_energy_uj,
+         [&](std::size_t i) { return points_[i].energy_uj; });
+    const std::optional<double> least = targets.min_accuracy;
     keep(Limit::kAccuracy, least ? std::optional(-*least) : std::nullopt,
-         [](const OperatingPoint& point) { return -point.accuracy; });
+         [&](std::size_t i) { return -points_[i].accuracy; });
     const auto worth = [&](std::size_t i) {
-      return targets_.objective == Objective::kCheapest ? -points_[i].energy_uj
-                                                        : points_[i].accuracy;
+      return targets.objective == Objective::kCheapest ? -points_[i].energy_uj
+                                                       : points_[i].accuracy;
     };
     const std::size_t point = *std::ranges::max_element(left, {}, worth);
     return {.point = point,
@@ -127,9 +208,10 @@ class OraclePolicy : public Policy {
             .failing = failing};
   }
 
-  std::vector<OperatingPoint> points_;
-  Scenario scenario_;
-  Targets targets_;
+  const Scenario& scenario_;
+  const std::vector<OperatingPoint>& points_;
+  const std::vector<std::vector<Recorded>>& recorded_;
+  std::vector<double> around_;
   std::size_t cheap_ = 0;
   std::size_t dear_ = 0;
   double dear_share_ = 0;
@@ -146,78 +228,63 @@ double slowdown_at(const Scenario& scenario, std::size_t request) {
   return slowdown;
 }
 
-std::unique_ptr<Policy> controller_policy(const std::vector<OperatingPoint>& points) {
-  return std::make_unique<ControllerPolicy>(points);
-}
+std::vector<Outcome> replay(const Scenario& scenario, const std::vector<OperatingPoint>& points,
+                            Engine& engine) {
+  Controller controller(points);
+  Tally of_controller("controller", scenario, points);
+  std::vector<Tally> of_points;
+  std::vector<std::vector<Recorded>> recorded(points.size());
+  for (const OperatingPoint& point : points) {
+    of_points.emplace_back("width " + std::to_string(point.width), scenario, points);
+  }
 
-std::unique_ptr<Policy> fixed_policy(const std::vector<OperatingPoint>& points, std::size_t point) {
-  return std::make_unique<FixedPolicy>(points[point], point);
-}
+  const auto answer_by_controller = [&](const Moment& moment) {
+    const double begin_s = engine.now_s();
+    if (moment.targets_new) controller.set_targets(moment.targets, begin_s);
+    if (of_controller.ended()) return;
+    if (scenario.battery_j > 0 && moment.request % kRequestsPerGauge == 0) {
+      controller.energy_left(of_controller.battery_j(), begin_s);
+    }
+    const Decision decision = controller.decide(begin_s);
+    const Answer answer = engine.run(decision.point, moment.request, moment.slowdown);
+    const double now_s = engine.now_s();
+    controller.observe({.point = decision.point,
+                        .latency_us = answer.latency_us,
+                        .energy_uj = answer.energy_uj,
+                        .now_s = now_s});
+    of_controller.add(moment, decision, {.answer = answer, .now_s = now_s});
+  };
 
-std::unique_ptr<Policy> oracle_policy(const std::vector<OperatingPoint>& points,
-                                      const Scenario& scenario) {
-  return std::make_unique<OraclePolicy>(points, scenario);
-}
-
-Outcome replay(const Scenario& scenario, const std::vector<OperatingPoint>& points, Engine& engine,
-               Policy& policy) {
-  Outcome outcome{.policy = policy.name()};
-  outcome.decisions.reserve(scenario.requests);
-  const double end_s = static_cast<double>(scenario.requests) * scenario.period_s;
-  double battery_j = scenario.battery_j;
-  double last_s = 0;
-  double limit_us = kInfinity;
-  double right = 0;
-  std::size_t next_targets = 0;
-  std::size_t changed_at = 0;
-  double slowdown = 1;
   engine.begin(scenario);
+  Moments moments(scenario);
   for (std::size_t i = 0; i < scenario.requests; ++i) {
     engine.wait_until(static_cast<double>(i) * scenario.period_s);
-    const double begin_s = engine.now_s();
-    if (next_targets < scenario.targets.size() && scenario.targets[next_targets].first == i) {
-      const Targets& targets = scenario.targets[next_targets++].second;
-      policy.set_targets(targets, begin_s);
-      limit_us = targets.max_latency_us.value_or(kInfinity);
-      changed_at = i;
+    const Moment& moment = moments.at(i);
+    for (std::size_t turn = 0; turn <= points.size(); ++turn) {
+      const std::size_t whose = (i + turn) % (points.size() + 1);
+      if (whose == points.size()) {
+        answer_by_controller(moment);
+        continue;
+      }
+      const Answer answer = engine.run(whose, i, moment.slowdown);
+      recorded[whose].push_back({.answer = answer, .now_s = engine.now_s()});
+      of_points[whose].add(moment, {.point = whose, .width = points[whose].width},
+                           recorded[whose].back());
     }
-    if (slowdown_at(scenario, i) != slowdown) {
-      slowdown = slowdown_at(scenario, i);
-      changed_at = i;
-    }
-    if (scenario.battery_j > 0 && i % kRequestsPerGauge == 0) policy.battery(battery_j, begin_s);
-
-    const Decision decision = policy.decide(begin_s, slowdown * engine.burst_slowdown());
-    const Answer answer = engine.run(decision.point, i, slowdown);
-    const double now_s = engine.now_s();
-    policy.observe({.point = decision.point,
-                    .latency_us = answer.latency_us,
-                    .energy_uj = answer.energy_uj,
-                    .now_s = now_s});
-
-    if (!outcome.decisions.empty() && outcome.decisions.back().point != decision.point) {
-      ++outcome.switches;
-    }
-    outcome.decisions.push_back(decision);
-    if (i >= changed_at + kAdaptation) {
-      ++outcome.counted;
-      if (answer.latency_us > limit_us) ++outcome.late;
-    }
-    outcome.accuracy += points[decision.point].accuracy;
-    outcome.energy_uj += answer.energy_uj;
-    right += answer.right ? 1 : 0;
-    battery_j -= answer.energy_uj * kJoules + scenario.other_power_w * (now_s - last_s);
-    last_s = now_s;
-    if (scenario.battery_j > 0 && battery_j <= 0) break;
   }
-  const auto answered = static_cast<double>(outcome.decisions.size());
-  outcome.accuracy /= answered;
-  outcome.energy_uj /= answered;
-  outcome.right = right / answered;
-  if (scenario.battery_j > 0) {
-    outcome.battery_end = last_s / end_s * scenario.battery_j / (scenario.battery_j - battery_j);
+
+  Tally of_oracle("oracle", scenario, points);
+  Oracle oracle(scenario, points, recorded);
+  Moments again(scenario);
+  for (std::size_t i = 0; i < scenario.requests; ++i) {
+    const Moment& moment = again.at(i);
+    const Decision decision = oracle.decide(moment);
+    of_oracle.add(moment, decision, recorded[decision.point][i]);
   }
-  return outcome;
+
+  std::vector<Outcome> outcomes = {of_controller.finished(), of_oracle.finished()};
+  for (Tally& tally : of_points) outcomes.push_back(tally.finished());
+  return outcomes;
 }
 
 }  // namespace bellows::control

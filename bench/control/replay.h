@@ -1,12 +1,10 @@
 // Replaying a scenario: requests that come at given times under targets that change, answered by an
-// engine at the operating points that a policy picks.
+// engine at the operating points that the controller picks, and beside it at every point.
 #pragma once
 
 #include <bellows/controller.h>
 
 #include <cstddef>
-#include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,32 +44,9 @@ class Engine {
   virtual void wait_until(double time_s) = 0;
   /// Answers a request, `slowdown` times slower than it does.
   virtual Answer run(std::size_t point, std::size_t request, double slowdown) = 0;
-  /// How many times slower other work makes the slow runs at present, as far as that is known.
-  [[nodiscard]] virtual double burst_slowdown() { return 1; }
 };
 
-/// What picks operating points.
-class Policy {
- public:
-  virtual ~Policy() = default;
-  [[nodiscard]] virtual std::string name() const = 0;
-  virtual void set_targets(const Targets& /*targets*/, double /*now_s*/) {}
-  /// `slowdown` is the device's in truth: for oracles.
-  virtual Decision decide(double now_s, double slowdown) = 0;
-  virtual void observe(const Reading& /*reading*/) {}
-  virtual void battery(double /*joules*/, double /*now_s*/) {}
-};
-
-/// The controller, which knows nothing but the profile, targets and readings.
-std::unique_ptr<Policy> controller_policy(const std::vector<OperatingPoint>& points);
-/// Always the same point.
-std::unique_ptr<Policy> fixed_policy(const std::vector<OperatingPoint>& points, std::size_t point);
-/// Knows the profile, the scenario's slowdown at every request and its end: takes the best point
-/// that keeps the limits at that slowdown; for a battery, the best mixture of two points that
-/// lasts.
-std::unique_ptr<Policy> oracle_policy(const std::vector<OperatingPoint>& points,
-                                      const Scenario& scenario);
-
+/// What came of a scenario for one that picks points.
 struct Outcome {
   std::string policy;
   std::vector<Decision> decisions = {};  ///< of the requests that were answered, in order
@@ -88,10 +63,18 @@ struct Outcome {
   double battery_end = 0;
 };
 
-/// Requests that a policy has to notice a change.
+/// Requests that one has to notice a change.
 constexpr std::size_t kAdaptation = 10;
+/// Requests before and after one that the oracle knows the latencies of.
+constexpr std::size_t kHindsight = 256;
 
-Outcome replay(const Scenario& scenario, const std::vector<OperatingPoint>& points, Engine& engine,
-               Policy& policy);
+/// Every request is answered once by the controller's choice and once at every point, in an order
+/// that rotates, so that all meet the same moments of the same machine. First of the outcomes is
+/// the controller's, which knows nothing but the profile, targets and readings of its own. Second
+/// is the oracle's: it knows what every point took in kHindsight requests before and after each
+/// one, and takes the best point whose percentile there keeps the limits; for a battery the best
+/// mixture of two points that lasts. Then each point's, in the order of `points`.
+std::vector<Outcome> replay(const Scenario& scenario, const std::vector<OperatingPoint>& points,
+                            Engine& engine);
 
 }  // namespace bellows::control

@@ -17,12 +17,13 @@ double room_for(const OperatingPoint& point, double slowdown = 1) {
   return 1.15 * slowdown * point.latency_p99_us;
 }
 
-// Requests so far apart that the slowest point leaves a pause.
-double period_s(const std::vector<OperatingPoint>& points) {
-  return 1.25e-6 * by_latency(points).back().latency_p99_us;
-}
-
 }  // namespace
+
+double period_s(const std::vector<OperatingPoint>& points) {
+  double sum_us = by_latency(points).back().latency_p99_us;
+  for (const OperatingPoint& point : points) sum_us += point.latency_p99_us;
+  return 1.25e-6 * sum_us;
+}
 
 Scenario stepped_latency(const std::vector<OperatingPoint>& points, std::size_t requests) {
   Scenario scenario{
@@ -64,7 +65,8 @@ Scenario throttled(const std::vector<OperatingPoint>& points, std::size_t reques
   Scenario scenario{
       .name = "4 half speed in the middle", .requests = requests, .period_s = period_s(points)};
   const std::vector<OperatingPoint> ordered = by_latency(points);
-  scenario.targets.emplace_back(0, Targets{.max_latency_us = room_for(ordered.back())});
+  scenario.targets.emplace_back(0,
+                                Targets{.max_latency_us = room_for(ordered[ordered.size() / 2])});
   scenario.slowdown = {{requests / 6, 2.0}, {requests * 5 / 6, 1.0}};
   return scenario;
 }

@@ -9,6 +9,9 @@
 
 namespace bellows::control {
 
+/// From one request to the next, with a pause after every point and the slowest once more.
+double period_s(const std::vector<OperatingPoint>& points);
+
 /// A limit of latency that steps down past the operating points one after another and up again.
 Scenario stepped_latency(const std::vector<OperatingPoint>& points, std::size_t requests);
 
@@ -19,7 +22,7 @@ Scenario battery(const std::vector<OperatingPoint>& points, std::size_t requests
 /// Other work takes the cores in bursts, under one limit of latency.
 Scenario bursts(const std::vector<OperatingPoint>& points, std::size_t requests);
 
-/// The device runs at half its speed in the middle third.
+/// The device runs at half its speed in the middle two thirds, under one limit of latency.
 Scenario throttled(const std::vector<OperatingPoint>& points, std::size_t requests);
 
 /// An accuracy that no point has, beside a limit of latency that not all points keep.

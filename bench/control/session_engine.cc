@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "bench/control/scenarios.h"
 #include "training/evaluator.h"
 
 namespace bellows::control {
@@ -88,30 +89,38 @@ Images::Images(const Dataset& dataset) : elements_(dataset.shape().elements()) {
 }
 
 std::vector<OperatingPoint> measured_points(const Model& model, const Dataset& dataset, int runs) {
+  constexpr int kHotRuns = 200;
   const std::vector<WidthScore> scores = evaluate(model, dataset);
   const Images images(dataset.first(64));
   Session session(model);
   session.warm_up(kWarmUpRounds);
-  std::vector<std::vector<double>> times(scores.size());
-  for (int run = 0; run < runs; ++run) {
-    const auto image = images.image(static_cast<std::size_t>(run) % images.size());
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      const Clock::time_point start = Clock::now();
-      session.run(image, scores[i].width);
-      times[i].push_back(us_since(start));
+
+  const auto measure = [&](int rounds, Clock::duration period) {
+    std::vector<std::vector<double>> times(scores.size());
+    const Clock::time_point begin = Clock::now();
+    for (int round = 0; round < rounds; ++round) {
+      const auto number = static_cast<std::size_t>(round);
+      std::this_thread::sleep_until(begin + round * period);
+      for (std::size_t turn = 0; turn < scores.size(); ++turn) {
+        const std::size_t i = (number + turn) % scores.size();
+        const Clock::time_point start = Clock::now();
+        session.run(images.image(number % images.size()), scores[i].width);
+        times[i].push_back(us_since(start));
+      }
     }
-  }
-  std::vector<OperatingPoint> points;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    const double macs = static_cast<double>(model.width(scores[i].width).macs);
-    points.push_back({.width = scores[i].width,
-                      .accuracy = scores[i].accuracy,
-                      .latency_p50_us = percentile(times[i], 0.5),
-                      .latency_p95_us = percentile(times[i], 0.95),
-                      .latency_p99_us = percentile(times[i], 0.99),
-                      .energy_uj = 1e6 * kJoulesPerMac * macs});
-  }
-  return points;
+    std::vector<OperatingPoint> points;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      const double macs = static_cast<double>(model.width(scores[i].width).macs);
+      points.push_back({.width = scores[i].width,
+                        .accuracy = scores[i].accuracy,
+                        .latency_p50_us = percentile(times[i], 0.5),
+                        .latency_p95_us = percentile(times[i], 0.95),
+                        .latency_p99_us = percentile(times[i], 0.99),
+                        .energy_uj = 1e6 * kJoulesPerMac * macs});
+    }
+    return points;
+  };
+  return measure(runs, duration_of(period_s(measure(kHotRuns, Clock::duration(0)))));
 }
 
 SessionEngine::SessionEngine(const Model& model, const std::vector<OperatingPoint>& points,

@@ -48,7 +48,8 @@ class Images {
 };
 
 /// Each width of a model on one thread: accuracy on `images`, percentiles of latency over `runs`
-/// runs in which the widths take turns, energy by a table of 5 pJ for a multiply-accumulate.
+/// runs in which the widths take turns with pauses as those of the scenarios (after a pause caches
+/// are cold and clocks low), energy by a table of 5 pJ for a multiply-accumulate.
 std::vector<OperatingPoint> measured_points(const Model& model, const Dataset& dataset, int runs);
 
 /// Runs a session on one thread. Where a scenario says that the device is slower, the answer is

@@ -1,6 +1,7 @@
 #include "bench/control/simulated_engine.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -15,9 +16,9 @@ constexpr double kHiccupShare = 0.002;
 constexpr double kHiccupUs = 20e3;
 constexpr double kBurstSeconds = 0.5;  // of a burst, and of the pause between two, on average
 
-// The 95th and 99th percentile of a standard normal distribution.
-constexpr double kNormal95 = 1.6449;
-constexpr double kNormal99 = 2.3263;
+// What neighbours on shared cores make of the speed, and for how long on average.
+constexpr std::array kSpells = {0.7, 1.05, 1.3};
+constexpr double kSpellSeconds = 1;
 
 // The standard library leaves open how its distributions draw; these are the same everywhere.
 double uniform(std::mt19937_64& random) {
@@ -29,48 +30,69 @@ double normal(std::mt19937_64& random) {
   return radius * std::cos(2 * std::numbers::pi * uniform(random));
 }
 
+// Latencies and accuracies of cifar10/vgg on a Xeon; 5 pJ for a multiply-accumulate. Nothing but
+// the medians of latencies counts.
+std::vector<OperatingPoint> quiet_points() {
+  return {{.width = 1, .accuracy = 0.7962, .latency_p50_us = 152, .energy_uj = 24},
+          {.width = 2, .accuracy = 0.8418, .latency_p50_us = 447, .energy_uj = 74},
+          {.width = 3, .accuracy = 0.8529, .latency_p50_us = 737, .energy_uj = 123},
+          {.width = 4, .accuracy = 0.8887, .latency_p50_us = 1919, .energy_uj = 317}};
+}
+
 }  // namespace
 
-std::vector<OperatingPoint> simulated_points() {
-  // Latencies and accuracies of cifar10/vgg on a Xeon; 5 pJ for a multiply-accumulate.
-  std::vector<OperatingPoint> points = {
-      {.width = 1, .accuracy = 0.7962, .latency_p50_us = 152, .energy_uj = 24},
-      {.width = 2, .accuracy = 0.8418, .latency_p50_us = 447, .energy_uj = 74},
-      {.width = 3, .accuracy = 0.8529, .latency_p50_us = 737, .energy_uj = 123},
-      {.width = 4, .accuracy = 0.8887, .latency_p50_us = 1919, .energy_uj = 317}};
-  for (OperatingPoint& point : points) {
-    point.latency_p95_us = point.latency_p50_us * std::exp(kNormal95 * kJitter);
-    point.latency_p99_us = point.latency_p50_us * std::exp(kNormal99 * kJitter);
+std::vector<OperatingPoint> simulated_points(const SimulatedNoise& noise) {
+  constexpr std::size_t kRuns = 20000;
+  std::vector<OperatingPoint> points = quiet_points();
+  SimulatedEngine engine({.seed = noise.seed + 1, .spells = noise.spells});
+  engine.begin({});
+  std::vector<std::vector<double>> times(points.size());
+  for (std::size_t run = 0; run < kRuns; ++run) {
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      times[i].push_back(engine.run(i, run, 1).latency_us);
+    }
+  }
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    std::ranges::sort(times[i]);
+    points[i].latency_p50_us = times[i][kRuns / 2];
+    points[i].latency_p95_us = times[i][kRuns * 95 / 100];
+    points[i].latency_p99_us = times[i][kRuns * 99 / 100];
   }
   return points;
 }
 
-SimulatedEngine::SimulatedEngine(const std::vector<OperatingPoint>& points, std::uint64_t seed)
-    : points_(points), seed_(seed), random_(seed) {}
+SimulatedEngine::SimulatedEngine(const SimulatedNoise& noise)
+    : points_(quiet_points()), noise_(noise) {}
 
 void SimulatedEngine::begin(const Scenario& scenario) {
-  random_.seed(seed_);
+  random_.seed(noise_.seed);
   now_s_ = 0;
   bursts_ = scenario.bursts;
   in_burst_ = false;
   burst_change_s_ = kBurstSeconds;
+  spell_ = 1;
+  spell_change_s_ = 0;
 }
 
 void SimulatedEngine::wait_until(double time_s) { now_s_ = std::max(now_s_, time_s); }
 
-double SimulatedEngine::burst_slowdown() {
+void SimulatedEngine::follow_time() {
+  while (noise_.spells && now_s_ >= spell_change_s_) {
+    spell_ = kSpells[random_() % kSpells.size()];
+    spell_change_s_ -= kSpellSeconds * std::log(uniform(random_));
+  }
   while (bursts_ && now_s_ >= burst_change_s_) {
     in_burst_ = !in_burst_;
     burst_change_s_ += 2 * kBurstSeconds * uniform(random_);
   }
-  return in_burst_ ? kBurstSlowdown * std::exp(kNormal99 * (kBurstJitter - kJitter)) : 1;
 }
 
 Answer SimulatedEngine::run(std::size_t point, std::size_t /*request*/, double slowdown) {
+  follow_time();
   const OperatingPoint& its = points_[point];
   const double jitter = in_burst_ ? kBurstJitter : kJitter;
   Answer answer;
-  answer.latency_us = its.latency_p50_us * slowdown * (in_burst_ ? kBurstSlowdown : 1) *
+  answer.latency_us = its.latency_p50_us * slowdown * spell_ * (in_burst_ ? kBurstSlowdown : 1) *
                       std::exp(jitter * normal(random_));
   if (uniform(random_) < kHiccupShare) answer.latency_us += kHiccupUs;
   answer.energy_uj = its.energy_uj * std::exp(kEnergyJitter * normal(random_));
