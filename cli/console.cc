@@ -101,4 +101,10 @@ std::string printable(const std::string& text) {
   return clean;
 }
 
+std::string mended(std::string_view text) {
+  using Json = nlohmann::json;
+  const std::string json = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Json::parse(json).get<std::string>();
+}
+
 }  // namespace bellows::cli

@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace bellows::cli {
 
@@ -69,5 +70,8 @@ std::string progress_bar(double share, int width);
 
 /// `text` with what would move the cursor or break the line replaced by '?'.
 std::string printable(const std::string& text);
+
+/// `text` with what is not UTF-8 replaced by U+FFFD.
+std::string mended(std::string_view text);
 
 }  // namespace bellows::cli

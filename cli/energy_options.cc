@@ -27,7 +27,7 @@ void add_energy_options(Usage& usage) {
   usage.options.push_back(
       {"energy", "METER", "auto (default), rapl, hwmon, battery, model or none"});
   usage.options.push_back(
-      {"device", "D", "Device model that stands in for a meter: a name or FILE.toml"});
+      {"device", "D", "Device model for where no meter works: a name or FILE.toml"});
   usage.options.push_back(
       {"rails", "R,..", "Sensors to sum, by label or file, for --energy hwmon"});
   usage.options.push_back({"sysfs", "DIR", "Where the meters are (default /sys)"});
@@ -44,21 +44,33 @@ EnergyChoice energy_choice(const Arguments& arguments) {
   if (choice.meter == "model" && !choice.device) {
     throw UsageError("--energy: 'model' needs a device model: --device NAME|FILE.toml");
   }
-  if (const auto rails = arguments.text("rails")) choice.rails = names_in(*rails);
+  if (arguments.has("device") && choice.meter != "auto" && choice.meter != "model") {
+    throw UsageError("--device: with --energy " + choice.meter +
+                     " no device model is used; leave one of them out");
+  }
+  if (const auto rails = arguments.text("rails")) {
+    if (choice.meter == "auto") choice.meter = "hwmon";
+    if (choice.meter != "hwmon") {
+      throw UsageError("--rails: --energy " + choice.meter +
+                       " has none; they belong to --energy hwmon");
+    }
+    choice.rails = names_in(*rails);
+  }
   choice.sysfs = arguments.text("sysfs").value_or(choice.sysfs);
   return choice;
 }
 
-std::unique_ptr<EnergyMeter> make_meter(const EnergyChoice& choice, const Network& network) {
-  if (choice.meter == "none") return nullptr;
+ChosenMeter make_meter(const EnergyChoice& choice, const Network& network) {
+  if (choice.meter == "none") return {nullptr, "not wanted"};
   std::unique_ptr<EnergyMeter> model;
   if (choice.device) model = make_modelled_meter(*choice.device, network);
   const auto sysfs = std::make_shared<const Sysfs>(choice.sysfs);
-  const bool nothing_asked = choice.meter == "auto" && model == nullptr;
+  const bool nothing_asked =
+      choice.meter == "auto" && model == nullptr && choice.sysfs == EnergyChoice().sysfs;
   try {
-    return choose_energy_meter(choice.meter, sysfs, {.rails = choice.rails}, std::move(model));
+    return {choose_energy_meter(choice.meter, sysfs, {.rails = choice.rails}, std::move(model))};
   } catch (const Error& error) {
-    if (nothing_asked && error.code() == ErrorCode::kUnsupported) return nullptr;
+    if (nothing_asked && error.code() == ErrorCode::kUnsupported) return {nullptr, error.what()};
     throw;
   }
 }

@@ -23,12 +23,16 @@ struct EnergyChoice {
 
 void add_energy_options(Usage& usage);
 
-/// Throws UsageError for an unknown meter, Error as find_device_model does.
+/// Throws UsageError for an unknown meter and for options that contradict each other, Error as
+/// find_device_model does.
 [[nodiscard]] EnergyChoice energy_choice(const Arguments& arguments);
 
-/// The meter that was chosen, or null: nothing was asked for and nothing measures here. Throws
-/// Error when what was asked for is not there.
-[[nodiscard]] std::unique_ptr<EnergyMeter> make_meter(const EnergyChoice& choice,
-                                                      const Network& network);
+struct ChosenMeter {
+  std::unique_ptr<EnergyMeter> meter;  ///< null: nothing was asked for and nothing measures here,
+  std::string problem = {};            ///< for these reasons; or energy is not wanted
+};
+
+/// Throws Error when what was asked for is not there.
+[[nodiscard]] ChosenMeter make_meter(const EnergyChoice& choice, const Network& network);
 
 }  // namespace bellows::cli

@@ -32,8 +32,7 @@ std::string digits_name() {
 
 EvaluationData training_part(const DataConfig& config, TrainingData data, bool held_out) {
   if (held_out && config.validation <= 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the model was trained without held-out images; measure on another --split");
+    throw NoHeldOutImages("the model was trained without held-out images");
   }
   const std::string share = percent_text(config.validation);
   if (held_out) {
@@ -115,10 +114,9 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
   const std::optional<TrainingData> data = as_trained(info, config, all);
   if (!data) {
     if (request.split == "validation") {
-      throw Error(ErrorCode::kInvalidArgument,
-                  all.name() + " (" + all.provenance() +
-                      "): the model was trained on other images, so that none of these were held "
-                      "out; measure on --split train or test");
+      throw NoHeldOutImages(all.name() + " (" + all.provenance() +
+                            "): the model was trained on other images, so that none of these were "
+                            "held out");
     }
     return {all, std::string(test ? "all of them" : "training images") +
                      ": the model was trained on others"};

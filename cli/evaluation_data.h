@@ -11,6 +11,19 @@
 
 namespace bellows::cli {
 
+/// Error(kInvalidArgument): no images were held out when the model was trained.
+class NoHeldOutImages : public Error {
+ public:
+  explicit NoHeldOutImages(const std::string& reason)
+      : Error(ErrorCode::kInvalidArgument, reason + "; measure on --split train or test"),
+        reason_(reason) {}
+  /// Without the remedy, which not every verb has.
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  std::string reason_;
+};
+
 /// What was asked for on the command line.
 struct EvaluationRequest {
   std::optional<std::string> data;    ///< --data
@@ -31,7 +44,7 @@ struct EvaluationData {
 /// table `data` of its configuration), else with the defaults. SVHN and PNG folders without test
 /// images give the hold-out instead if the model was trained on them, else all their images, and
 /// `part` says so. Of images that it was not trained on all are training images, and none are held
-/// out (Error(kInvalidArgument)). Throws UsageError when a folder is missing or superfluous, Error
+/// out (NoHeldOutImages). Throws UsageError when a folder is missing or superfluous, Error
 /// as load_dataset does.
 EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
                                     const EvaluationRequest& request);

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/output_files.h"
 #include "cli/verb.h"
 #include "engine/model_file.h"
 #include "engine/onnx_export.h"
@@ -39,10 +40,7 @@ int run_export(const Arguments& arguments, Console& console) {
   if (normalise && file.info.mean.empty()) {
     throw UsageError("--normalise: the model knows no normalisation of its input; leave it out");
   }
-  std::error_code ignored;
-  if (std::filesystem::equivalent(path, *out, ignored)) {
-    throw UsageError("--out: '" + *out + "' is the model itself; choose another file");
-  }
+  check_outputs({{"out", *out}}, {path});
   save_onnx_model(*out, file.network, file.weights, file.info,
                   {.width = width, .normalise = normalise, .form = form});
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(*out));

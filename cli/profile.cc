@@ -3,12 +3,14 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "cli/command.h"
 #include "cli/energy_options.h"
 #include "cli/evaluation_data.h"
 #include "cli/numbers.h"
+#include "cli/output_files.h"
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
@@ -79,25 +81,35 @@ Images look_at_images(const Arguments& arguments, const Model& model, Console& c
   EvaluationRequest request{
       .data = arguments.text("data"), .format = arguments.text("format"), .split = "validation"};
   console.status("loading images ...", true);
-  const Dataset validation = load_evaluation_data(info, model, request).images;
-  found.name = validation.name();
-  found.validation = accuracies(model, validation, "validation images", console);
-  found.validation_images = static_cast<std::int64_t>(validation.size());
-  found.timed = first_images(validation);
+  std::string no_validation;
+  try {
+    const Dataset validation = load_evaluation_data(info, model, request).images;
+    found.name = validation.name();
+    found.validation = accuracies(model, validation, "validation images", console);
+    found.validation_images = static_cast<std::int64_t>(validation.size());
+    found.timed = first_images(validation);
+  } catch (const NoHeldOutImages& error) {
+    no_validation = error.reason();
+  }
   request.split = "test";
   const EvaluationData test = load_evaluation_data(info, model, request);
-  if (test.part == kTestImages && !test.images.empty()) {
+  if (!test.images.empty() && (test.part == kTestImages || found.timed.empty())) {
+    found.name = test.images.name();
     found.test = accuracies(model, test.images, "test images", console);
     found.test_images = static_cast<std::int64_t>(test.images.size());
+    if (found.timed.empty()) found.timed = first_images(test.images);
+  }
+  if (!no_validation.empty()) {
+    console.note(no_validation + "; widths will be chosen by the accuracies on " + test.part);
   }
   return found;
 }
 
-// Energy of one image at a width: that of many runs, one after the other. A model needs no runs, as
-// the time that they take is known.
+// Energy of one image at a width: that of many runs, one after the other, less the idle power over
+// the time that they took. A model needs no runs, as the time that they take is known.
 double measure_energy_uj(Session& session, EnergyMeter& meter, const std::vector<float>& images,
                          std::size_t elements, int width, double image_seconds,
-                         double least_seconds) {
+                         double least_seconds, double idle_w) {
   if (meter.kind() == MeterKind::kModel) {
     const double before = meter.joules();
     meter.image_done(width, image_seconds);
@@ -119,7 +131,15 @@ double measure_energy_uj(Session& session, EnergyMeter& meter, const std::vector
       read = end;
     }
   }
-  return 1e6 * (meter.joules() - before) / static_cast<double>(runs);
+  const double joules = meter.joules() - before - idle_w * (end - begin);
+  if (joules <= 0) {
+    throw Error(ErrorCode::kUnsupported,
+                "width " + std::to_string(width) + " takes no more than the idle machine, " +
+                    fixed_text(idle_w, 2) + " W, by " + meter.source() +
+                    "; measure for longer (--seconds), on a quieter machine, or without "
+                    "--subtract-idle");
+  }
+  return 1e6 * joules / static_cast<double>(runs);
 }
 
 std::string table_of(const ProfileData& profile, const Console& console) {
@@ -215,8 +235,11 @@ class Profiler {
                                           steady_seconds, sleep);
       profile.idle_subtracted = arguments_.has("subtract-idle");
     }
-    std::vector<int> threads = arguments_.integers("threads", 1);
-    if (threads.empty()) threads = {1};
+    const std::vector<int> given = arguments_.integers("threads", 1);
+    const std::set<int> threads =
+        given.empty() ? std::set{1} : std::set(given.begin(), given.end());
+    // Before anything is measured, whether the system makes so many.
+    const Session most(model_, {.threads = *threads.rbegin()});
     for (const int count : threads) {
       Session session(model_, {.threads = count});
       console_.status("threads " + std::to_string(count) + ": measuring latencies ...", true);
@@ -231,11 +254,8 @@ class Profiler {
                           true);
           point.energy_uj =
               measure_energy_uj(session, *meter, images.timed, model_.image_elements(), width,
-                                1e-6 * point.latency_us.mean, seconds / 5);
-          if (profile.idle_subtracted) {
-            *point.energy_uj =
-                std::max(0.0, *point.energy_uj - *profile.idle_power_w * point.latency_us.mean);
-          }
+                                1e-6 * point.latency_us.mean, seconds / 5,
+                                profile.idle_subtracted ? *profile.idle_power_w : 0);
         }
         profile.points.push_back(std::move(point));
       }
@@ -254,37 +274,58 @@ int run_profile(const Arguments& arguments, Console& console) {
   const std::string& path = arguments.plain()[0];
   const auto out = arguments.text("out");
   if (!out) throw UsageError("missing --out FILE.json; see bellows profile --help");
+  std::vector<std::filesystem::path> inputs = {path};
+  if (const auto device = arguments.text("device")) inputs.emplace_back(*device);
+  check_outputs({{"out", *out}}, inputs);
   std::optional<ReportRequest> report;
   if (const auto page = arguments.text("report")) {
     report = ReportRequest{.paths = {*out}, .out = *page, .picture = arguments.text("picture")};
-    check_report(*report, "report");
+    check_report(*report, "report", inputs);
   } else if (arguments.has("picture")) {
     throw UsageError("--picture: it is drawn from the page of --report FILE.html; add that");
   }
   const EnergyChoice energy = energy_choice(arguments);
-  if (arguments.has("estimate") && !energy.device) {
+  const bool estimate = arguments.has("estimate");
+  if (estimate && !energy.device) {
     throw UsageError("--estimate needs a device model: --device NAME|FILE.toml");
+  }
+  for (const char* option : {"threads", "seconds", "rate", "subtract-idle", "energy", "sysfs"}) {
+    if (estimate && arguments.has(option)) {
+      throw UsageError("--" + std::string(option) +
+                       ": --estimate runs nothing; leave one of them out");
+    }
+  }
+  if (arguments.has("format") && !arguments.has("data")) {
+    throw UsageError("--format: it is that of the images in --data DIR; add that");
   }
   const Model model = Model::load(path);
   const auto& state = *internal::state_of(model);
   const Images images = look_at_images(arguments, model, console);
 
   ProfileData profile;
-  profile.model_file = std::filesystem::path(path).filename();
+  profile.model_file = mended(std::filesystem::path(path).filename().string());
   if (const std::string* name = state.info.find_extra("configuration")) profile.model_name = *name;
   profile.group_sha256 = state.group_sha256;
   profile.data_name = images.name;
   profile.validation_images = images.validation_images;
   profile.test_images = images.test_images;
   profile.date = utc_text();
-  profile.command = shell_line(arguments.command());
+  profile.command = mended(shell_line(arguments.command()));
   profile.bellows = version();
   Profiler profiler(arguments, model, console);
-  if (arguments.has("estimate")) {
+  std::string energy_problem;
+  if (estimate) {
     profiler.estimate(*energy.device, images, profile);
   } else {
-    const auto meter = make_meter(energy, state.network);
-    profiler.measure(meter.get(), images, profile);
+    const ChosenMeter chosen = make_meter(energy, state.network);
+    energy_problem = chosen.problem;
+    const bool measures = chosen.meter && chosen.meter->kind() != MeterKind::kModel;
+    if (arguments.has("subtract-idle") && !measures) {
+      throw UsageError("--subtract-idle: nothing measures energy here" +
+                       (energy_problem.empty() ? "" : " (" + energy_problem + ")") +
+                       "; leave it out");
+    }
+    profiler.measure(chosen.meter.get(), images, profile);
   }
   write_profile(*out, profile);
   if (report) write_report(*report, arguments);
@@ -304,8 +345,9 @@ int run_profile(const Arguments& arguments, Console& console) {
   const std::string pace =
       profile.rate > 0 ? ", " + fixed_text(profile.rate, profile.rate < 10 ? 2 : 0) + " a second"
                        : std::string();
-  std::string notes = "Latency: one image" + pace + "; " + profile.outlier_rule + ".\nEnergy: " +
-                      (profile.energy_source.empty() ? "not known" : profile.energy_source);
+  std::string notes =
+      "Latency: one image" + pace + "; " + profile.outlier_rule + ".\nEnergy: " +
+      (profile.energy_source.empty() ? "not known; " + energy_problem : profile.energy_source);
   if (profile.idle_power_w) {
     notes += "; idle power " + fixed_text(*profile.idle_power_w, 2) + " W" +
              (profile.idle_subtracted ? ", subtracted" : "");

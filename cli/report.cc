@@ -9,6 +9,7 @@
 #include "cli/browser.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/output_files.h"
 #include "cli/report.h"
 #include "cli/report_page.h"
 #include "cli/verb.h"
@@ -34,19 +35,13 @@ std::string now_text() {
   return text.data();
 }
 
-// Whether the file that is to be written is one of those to be read.
-void refuse_to_overwrite(const std::string& option, const std::string& file,
-                         const std::vector<std::filesystem::path>& paths) {
+// Files in a run's folder that are read too.
+std::vector<std::filesystem::path> files_read(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::filesystem::path> files = paths;
   for (const std::filesystem::path& path : paths) {
-    std::error_code ignored;
-    const auto name = [](const std::filesystem::path& of) {
-      return std::filesystem::absolute(of).lexically_normal();
-    };
-    if (name(path) == name(file) || std::filesystem::equivalent(path, file, ignored)) {
-      throw UsageError("--" + option + ": '" + file +
-                       "' is what the report is to be made of; choose another file");
-    }
+    for (const char* name : kRunFiles) files.push_back(path / name);
   }
+  return files;
 }
 
 int run_report(const Arguments& arguments, Console& console) {
@@ -85,14 +80,19 @@ int run_report(const Arguments& arguments, Console& console) {
 
 }  // namespace
 
-void check_report(const ReportRequest& request, const std::string& out_option) {
-  refuse_to_overwrite(out_option, request.out, request.paths);
-  if (!request.picture) return;
-  if (!request.picture->ends_with(".png")) {
-    throw UsageError("--picture: '" + *request.picture +
-                     "' does not end in .png; pictures are PNG");
+void check_report(const ReportRequest& request, const std::string& out_option,
+                  const std::vector<std::filesystem::path>& inputs) {
+  std::vector<OutputFile> outputs = {{out_option, request.out}};
+  if (request.picture) {
+    if (!request.picture->ends_with(".png")) {
+      throw UsageError("--picture: '" + *request.picture +
+                       "' does not end in .png; pictures are PNG");
+    }
+    outputs.push_back({"picture", *request.picture});
   }
-  refuse_to_overwrite("picture", *request.picture, request.paths);
+  std::vector<std::filesystem::path> read = files_read(request.paths);
+  read.insert(read.end(), inputs.begin(), inputs.end());
+  check_outputs(outputs, read);
 }
 
 WrittenReport write_report(const ReportRequest& request, const Arguments& arguments) {

@@ -20,9 +20,10 @@ struct ReportRequest {
   std::string title = "Bellows report";
 };
 
-/// Throws UsageError where a file to be written is one of those to be read, or `picture` is no PNG.
-/// `out_option`: what the option of the page is called.
-void check_report(const ReportRequest& request, const std::string& out_option);
+/// Throws as check_outputs, and UsageError where `picture` is no PNG. `out_option`: what the option
+/// of the page is called; `inputs`: what else is read.
+void check_report(const ReportRequest& request, const std::string& out_option,
+                  const std::vector<std::filesystem::path>& inputs = {});
 
 struct WrittenReport {
   ReportData data;

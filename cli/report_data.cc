@@ -436,7 +436,7 @@ ReportData read_report_data(const std::vector<std::filesystem::path>& paths) {
       continue;
     }
     bool found = false;
-    for (const char* name : {"log.jsonl", "model.safetensors", "profile.json"}) {
+    for (const char* name : kRunFiles) {
       if (!std::filesystem::exists(path / name, ignored)) continue;
       read_file(path / name, data);
       found = true;

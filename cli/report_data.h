@@ -3,6 +3,7 @@
 
 #include <bellows/bellows.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -11,6 +12,9 @@
 #include <vector>
 
 namespace bellows::cli {
+
+/// What is read of a run's folder.
+inline constexpr std::array kRunFiles = {"log.jsonl", "model.safetensors", "profile.json"};
 
 /// Where something comes from, as rows of name and value.
 using Facts = std::vector<std::pair<std::string, std::string>>;

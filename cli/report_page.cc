@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/console.h"
 #include "cli/numbers.h"
 #include "cli/report_assets.h"
 
@@ -25,12 +26,6 @@ constexpr int kColours = 7;
 constexpr const char* kUnknown = "\xe2\x80\x93";    // an en dash
 constexpr const char* kMicroseconds = "\xc2\xb5s";  // with the sign for micro
 constexpr const char* kMicrojoules = "\xc2\xb5J";
-
-// What is not UTF-8 becomes U+FFFD.
-std::string mended(std::string_view text) {
-  const std::string json = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-  return Json::parse(json).get<std::string>();
-}
 
 // As the content of a script: nothing in it can end that.
 std::string script_json(const Json& value) {

@@ -1,12 +1,16 @@
 #include <bellows/bellows.h>
 #include <bellows/controller.h>
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <thread>
 
 #include "cli/command.h"
@@ -14,11 +18,13 @@
 #include "cli/evaluation_data.h"
 #include "cli/image_files.h"
 #include "cli/interrupt.h"
+#include "cli/latency_histogram.h"
 #include "cli/numbers.h"
+#include "cli/output_files.h"
 #include "cli/table.h"
 #include "cli/targets.h"
 #include "cli/verb.h"
-#include "engine/latency.h"
+#include "engine/energy_meter.h"
 #include "engine/model_state.h"
 
 namespace bellows::cli {
@@ -28,7 +34,8 @@ using Json = nlohmann::ordered_json;
 
 // Everything that came out at one width.
 struct WidthTally {
-  std::vector<double> latencies_us;
+  LatencyHistogram latencies;
+  double latency_us = 0;  // sum
   double energy_uj = 0;
   std::int64_t right = 0;
 };
@@ -40,6 +47,11 @@ class RunLog {
       : console_(arguments.has("json") ? &console : nullptr) {
     const auto path = arguments.text("log");
     if (!path) return;
+    std::vector<std::filesystem::path> inputs(arguments.plain().begin(), arguments.plain().end());
+    for (const char* option : {"profile", "schedule", "device"}) {
+      if (const auto file = arguments.text(option)) inputs.emplace_back(*file);
+    }
+    check_outputs({{"log", *path}}, inputs);
     path_ = *path;
     file_.open(path_, std::ios::trunc);
     check();
@@ -84,10 +96,9 @@ class Server {
         controller_(points(arguments), targets_),
         session_(model, {.threads = threads_}),
         tallies_(static_cast<std::size_t>(model.groups())),
+        schedule_(schedule(arguments)),
+        meter_(make_meter(energy_choice(arguments), internal::state_of(model)->network).meter),
         log_(arguments, console) {
-    if (const auto schedule = arguments.text("schedule")) schedule_ = read_schedule(*schedule);
-    const EnergyChoice energy = energy_choice(arguments);
-    meter_ = make_meter(energy, internal::state_of(model)->network);
     session_.warm_up(10);
     Json started = {{"event", "start"},
                     {"date", utc_text()},
@@ -95,16 +106,17 @@ class Server {
                     {"profile", *arguments.text("profile")},
                     {"targets", targets_json(targets_)},
                     {"threads", threads_},
-                    {"energy_source", energy_source()},
-                    {"widths", model.groups()}};
+                    {"energy_source", energy_source()}};
+    if (measures()) started["meter"] = meter_->source();
+    started["widths"] = model.groups();
     if (log_.wanted()) log_.add(started);
-    start_ = steady_seconds();
+    if (measures()) measured_begin_j_ = meter_->joules();
+    start_ = read_s_ = steady_seconds();
   }
 
   // Returns whether more is wanted.
   bool serve(std::span<const float> image, std::optional<int> true_label) {
-    if (InterruptWatch::interrupted() || (most_ && requests_ >= *most_)) return false;
-    wait_for_turn();
+    if (!wait_for_turn()) return false;
     follow_schedule();
     const double began = now();
     const Decision decision = controller_.decide(began);
@@ -119,7 +131,8 @@ class Server {
     const Prediction best = session_.best();
 
     WidthTally& tally = tallies_[static_cast<std::size_t>(decision.width - 1)];
-    tally.latencies_us.push_back(latency_us);
+    tally.latencies.add(latency_us);
+    tally.latency_us += latency_us;
     tally.energy_uj += energy_uj.value_or(0);
     energy_known_ = energy_known_ && energy_uj.has_value();
     const bool missed = targets_.max_latency_us && latency_us > *targets_.max_latency_us;
@@ -149,12 +162,17 @@ class Server {
     if (watch_ && console_.status_due()) {
       console_.status(live_text(decision, latency_us, energy_uj));
     }
-    return !console_.broken();
+    read_meter(/*now=*/false);
+    return !console_.broken() && !(most_ && requests_ >= *most_);
   }
+
+  // Whether a request may still be served: there is time, and nobody wants an end.
+  [[nodiscard]] static bool wanted() { return !InterruptWatch::interrupted(); }
 
   void finish(bool json) {
     console_.clear_status();
     const double seconds = now();
+    read_meter(/*now=*/true);
     if (log_.wanted()) log_.add(summary(seconds));
     log_.finish();
     if (!json) console_.print(report(seconds));
@@ -166,17 +184,47 @@ class Server {
     return profile_.points(model_, threads_);
   }
 
-  [[nodiscard]] double now() const { return steady_seconds() - start_; }
-
-  [[nodiscard]] std::string energy_source() const {
-    return meter_ != nullptr ? meter_->source() : profile_.energy_source();
+  std::vector<ScheduledTargets> schedule(const Arguments& arguments) {
+    const auto path = arguments.text("schedule");
+    if (!path) return {};
+    return read_schedule(*path, controller_.points());
   }
 
-  void wait_for_turn() {
-    if (!rate_) return;
-    const double due = static_cast<double>(requests_) / *rate_;
-    const double early = due - now();
-    if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
+  [[nodiscard]] double now() const { return steady_seconds() - start_; }
+
+  // Whether there is a meter of the machine, not of a model.
+  [[nodiscard]] bool measures() const {
+    return meter_ != nullptr && meter_->kind() != MeterKind::kModel;
+  }
+
+  // Of the energies of single images.
+  [[nodiscard]] std::string energy_source() const {
+    return meter_ == nullptr || measures() ? profile_.energy_source() : meter_->source();
+  }
+
+  // As often as the meter needs it. One that fails on the way tells nothing of the whole.
+  void read_meter(bool now) {
+    if (!measures() || !meter_problem_.empty()) return;
+    const double time_s = steady_seconds();
+    if (!now && time_s - read_s_ < meter_->longest_pause_s() / 2) return;
+    read_s_ = time_s;
+    try {
+      measured_j_ = meter_->joules() - measured_begin_j_;
+    } catch (const Error& error) {
+      meter_problem_ = error.what();
+    }
+  }
+
+  // In slices, so that an interruption is noticed and the meter is read.
+  bool wait_for_turn() {
+    while (wanted()) {
+      const double early = rate_ ? static_cast<double>(requests_) / *rate_ - now() : 0;
+      if (early <= 0) return true;
+      const double slice = std::min({early, 0.1, measures() ? meter_->longest_pause_s() / 2 : 0.1});
+      std::this_thread::sleep_for(std::chrono::duration<double>(slice));
+      read_meter(/*now=*/false);
+    }
+    return false;
   }
 
   void follow_schedule() {
@@ -229,9 +277,7 @@ class Server {
 
   [[nodiscard]] Json summary(double seconds) const {
     double latency = 0;
-    for (const WidthTally& tally : tallies_) {
-      for (const double us : tally.latencies_us) latency += us;
-    }
+    for (const WidthTally& tally : tallies_) latency += tally.latency_us;
     const auto count = static_cast<double>(std::max<std::int64_t>(requests_, 1));
     Json event = {{"event", "end"},
                   {"time_s", seconds},
@@ -241,6 +287,7 @@ class Server {
                   {"switches", controller_.switches()},
                   {"mean_latency_us", latency / count}};
     if (energy_known_ && requests_ > 0) event["mean_energy_uj"] = total_energy_uj() / count;
+    if (measures() && meter_problem_.empty()) event["measured_j"] = measured_j_;
     if (labelled_ > 0) {
       event["accuracy"] = static_cast<double>(total_right()) / static_cast<double>(labelled_);
     }
@@ -253,14 +300,14 @@ class Server {
     if (labelled_ > 0) columns.push_back({"accuracy"});
     Table table(std::move(columns));
     for (std::size_t i = 0; i < tallies_.size(); ++i) {
-      WidthTally& tally = tallies_[i];
-      const auto count = static_cast<std::int64_t>(tally.latencies_us.size());
+      const WidthTally& tally = tallies_[i];
+      const std::int64_t count = tally.latencies.count();
       if (count == 0) continue;
-      const auto figures = latency_figures(tally.latencies_us);
       std::vector<std::string> cells = {
           std::to_string(i + 1), count_text(count),
           percent_text(static_cast<double>(count) / static_cast<double>(requests_)),
-          fixed_text(figures.p50, 1) + " us", fixed_text(figures.p99, 1) + " us"};
+          fixed_text(tally.latencies.percentile_us(0.5), 1) + " us",
+          fixed_text(tally.latencies.percentile_us(0.99), 1) + " us"};
       if (energy_known_) {
         cells.push_back(fixed_text(tally.energy_uj / static_cast<double>(count), 2) + " uJ");
       }
@@ -283,9 +330,11 @@ class Server {
               " uJ an image, " + fixed_text(1e-6 * total_energy_uj() / seconds, 4) +
               " W on average; " + energy_source();
     }
-    if (meter_ != nullptr && meter_->kind() != MeterKind::kModel) {
-      text += ".\nThe whole run took " + fixed_text(meter_->joules(), 3) + " J, the idle machine " +
+    if (measures() && meter_problem_.empty()) {
+      text += ".\nThe whole run took " + fixed_text(measured_j_, 3) + " J, the idle machine " +
               "included; " + meter_->source();
+    } else if (measures()) {
+      text += ".\nWhat the whole run took is not known: " + meter_problem_;
     }
     if (infeasible_ > 0) {
       text += ".\nFor " + count_text(infeasible_) + " images not all targets could be kept; the " +
@@ -305,10 +354,14 @@ class Server {
   Controller controller_;
   Session session_;
   std::vector<WidthTally> tallies_;  // [width - 1]
-  RunLog log_;
   std::vector<ScheduledTargets> schedule_;
   std::size_t next_ = 0;  // in schedule_
   std::unique_ptr<EnergyMeter> meter_;
+  double measured_begin_j_ = 0;
+  double measured_j_ = 0;
+  std::string meter_problem_;
+  double read_s_ = 0;  // when the meter was read last
+  RunLog log_;         // last: a run that is refused leaves an older file alone
   double start_ = 0;
   std::int64_t requests_ = 0;
   std::int64_t misses_ = 0;
@@ -324,14 +377,35 @@ void to_floats(std::span<const std::uint8_t> pixels, std::vector<float>& image) 
                          [](std::uint8_t pixel) { return static_cast<float>(pixel) / 255.0F; });
 }
 
+// As many as there are room for, or are left. An interruption ends the wait for more.
+std::size_t read_standard_input(std::span<std::uint8_t> bytes) {
+  constexpr int kPatienceMs = 100;
+  std::size_t found = 0;
+  while (found < bytes.size() && Server::wanted()) {
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&input, 1, kPatienceMs);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+    const ssize_t count = ::read(STDIN_FILENO, bytes.data() + found, bytes.size() - found);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      throw Error(ErrorCode::kIoError,
+                  "standard input: cannot be read: " + std::generic_category().message(errno));
+    }
+    if (count == 0) break;
+    found += static_cast<std::size_t>(count);
+  }
+  return found;
+}
+
 // Images as bytes [C, H, W], one behind the other.
 bool serve_standard_input(Server& server, std::size_t elements) {
   std::vector<std::uint8_t> bytes(elements);
   std::vector<float> image;
   std::int64_t count = 0;
   while (true) {
-    const std::size_t found = std::fread(bytes.data(), 1, elements, stdin);
-    if (found == 0) return true;
+    const std::size_t found = read_standard_input(bytes);
+    // Ctrl-C ends what writes to this too, in the middle of an image.
+    if (found == 0 || !Server::wanted()) return true;
     if (found < elements) {
       throw Error(ErrorCode::kCorruptData,
                   "standard input: ends within image " + std::to_string(count) + ", after " +
@@ -381,6 +455,10 @@ int run_run(const Arguments& arguments, Console& console) {
     throw UsageError("--data: there are images already ('" + plain[1] +
                      "'); leave one of them out");
   }
+  if (arguments.has("format") && !arguments.has("data") && plain.size() > 1) {
+    throw UsageError("--format: it is that of a data set, and there are images ('" + plain[1] +
+                     "'); leave it out");
+  }
   const int repeat = arguments.integer("repeat", 1).value_or(1);
   const bool standard_input = plain.size() == 2 && plain[1] == "-";
   if (standard_input && arguments.has("repeat")) {
@@ -401,16 +479,22 @@ int run_run(const Arguments& arguments, Console& console) {
   const InterruptWatch watch;
   const ImageShape shape{model.image_channels(), model.image_height(), model.image_width()};
   bool more = true;
-  for (int round = 0; round < repeat && more; ++round) {
-    if (data) {
-      more = serve_data_set(server, data->images);
-    } else if (standard_input) {
-      more = serve_standard_input(server, model.image_elements());
-    } else {
-      for (std::size_t i = 1; i < plain.size() && more; ++i) {
-        more = serve_files(server, plain[i], shape);
+  try {
+    for (int round = 0; round < repeat && more; ++round) {
+      if (data) {
+        more = serve_data_set(server, data->images);
+      } else if (standard_input) {
+        more = serve_standard_input(server, model.image_elements());
+      } else {
+        for (std::size_t i = 1; i < plain.size() && more; ++i) {
+          more = serve_files(server, plain[i], shape);
+        }
       }
     }
+  } catch (...) {
+    // What was served until then is told all the same.
+    server.finish(arguments.has("json"));
+    throw;
   }
   server.finish(arguments.has("json"));
   return kDone;

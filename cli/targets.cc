@@ -24,13 +24,18 @@ Targets read_targets(FieldReader& reader) {
   reader.field("power_window_s", targets.power_window_s, {.minimum = 1e-6, .maximum = kMost});
   reader.field("min_accuracy", targets.min_accuracy, {.minimum = 1e-9, .maximum = 1});
   std::optional<double> joules;
-  EnergyLeft left;
+  std::optional<double> until_s;
+  std::optional<double> other_power_w;
   reader.field("energy_left_j", joules, {.minimum = 1e-9, .maximum = kMost});
-  reader.field("until_s", left.until_s, {.minimum = 0, .maximum = kMost});
-  reader.field("other_power_w", left.other_power_w, {.minimum = 0, .maximum = kMost});
+  reader.field("until_s", until_s, {.minimum = 0, .maximum = kMost});
+  reader.field("other_power_w", other_power_w, {.minimum = 0, .maximum = kMost});
+  if (joules.has_value() != until_s.has_value() || (other_power_w && !joules)) {
+    throw Error(ErrorCode::kCorruptData,
+                "energy_left_j and until_s belong together, other_power_w only to them");
+  }
   if (joules) {
-    left.joules = *joules;
-    targets.energy_left = left;
+    targets.energy_left = {
+        .joules = *joules, .until_s = *until_s, .other_power_w = other_power_w.value_or(0)};
   }
   std::string objective = "accurate";
   reader.field("objective", objective, {.choices = {"accurate", "cheapest"}});
@@ -63,6 +68,9 @@ Targets targets_of(const Arguments& arguments) {
     if (*percentile != 50 && *percentile != 95 && *percentile != 99) {
       throw UsageError("--percentile: " + std::to_string(*percentile) +
                        " is not measured; choose 50, 95 or 99");
+    }
+    if (!targets.max_latency_us) {
+      throw UsageError("--percentile is that of a limit: give --max-latency too");
     }
     targets.latency_percentile = *percentile;
   }
@@ -111,7 +119,8 @@ nlohmann::ordered_json targets_json(const Targets& targets) {
   return json;
 }
 
-std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path) {
+std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path,
+                                            const std::vector<OperatingPoint>& points) {
   std::ifstream file(path);
   if (!file) throw Error(ErrorCode::kNotFound, path.string() + ": cannot be opened");
   std::vector<ScheduledTargets> schedule;
@@ -126,9 +135,12 @@ std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path) {
       reader.field("time_s", entry.time_s, {.help = "from the start", .required = true});
       entry.targets = read_targets(reader);
       reader.finish();
+      Controller(points).set_targets(entry.targets, entry.time_s);
     } catch (const Error& error) {
       // A wrong value in a file makes a corrupt file, not a wrong argument.
-      throw Error(ErrorCode::kCorruptData, error.what());
+      const std::string problem = error.what();
+      throw Error(ErrorCode::kCorruptData,
+                  problem.starts_with(where) ? problem : where + ": " + problem);
     }
     if (!schedule.empty() && entry.time_s < schedule.back().time_s) {
       throw Error(ErrorCode::kCorruptData, where + ": time_s lies before that of the line above");

@@ -26,7 +26,9 @@ struct ScheduledTargets {
 };
 
 /// A file of one JSON object a line, with "time_s" and keys as targets_json gives them. Throws
-/// Error naming file and line: kNotFound, kIoError, kCorruptData (also times that fall).
-[[nodiscard]] std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path);
+/// Error naming file and line: kNotFound, kIoError, kCorruptData (also times that fall, and targets
+/// that a controller over `points` would refuse at their time).
+[[nodiscard]] std::vector<ScheduledTargets> read_schedule(
+    const std::filesystem::path& path, const std::vector<OperatingPoint>& points);
 
 }  // namespace bellows::cli

@@ -103,9 +103,17 @@ void exchange(const Struct& from, Struct& to, std::size_t known_bytes, const cha
               reinterpret_cast<const char*>(&from) + kSizeBytes, known_bytes - kSizeBytes);
 }
 
+// It may mean something one day.
+void check_reserved(int value, const char* name) {
+  if (value == 0) return;
+  throw Error(ErrorCode::kInvalidArgument, std::string("'reserved' of ") + name + " is " +
+                                               std::to_string(value) + "; it must be 0");
+}
+
 bellows::SessionOptions options_of(const bellows_session_options* given) {
   bellows_session_options options = BELLOWS_SESSION_OPTIONS_INIT;
   if (given != nullptr) exchange(*given, options, given->struct_bytes, "bellows_session_options");
+  check_reserved(options.reserved, "bellows_session_options");
   return {.max_batch = options.max_batch,
           .threads = options.threads,
           .memory = static_cast<bellows::MemoryMode>(options.memory_mode)};
@@ -114,6 +122,7 @@ bellows::SessionOptions options_of(const bellows_session_options* given) {
 bellows::ModelOptions options_of(const bellows_model_options* given) {
   bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
   if (given != nullptr) exchange(*given, options, given->struct_bytes, "bellows_model_options");
+  check_reserved(options.reserved, "bellows_model_options");
   return {.groups = options.groups,
           .winograd = options.winograd != 0,
           .single_images = options.single_images != 0};
@@ -158,8 +167,9 @@ bellows::ControllerOptions options_of(const bellows_controller_options* given) {
 // Elements lie as far apart as the caller's structure is long.
 std::vector<bellows::OperatingPoint> points_of(const bellows_operating_point* points,
                                                std::size_t count) {
-  const std::size_t stride = needed(points, "points").struct_bytes;
   std::vector<bellows::OperatingPoint> made;
+  if (count == 0) return made;  // which the controller refuses
+  const std::size_t stride = needed(points, "points").struct_bytes;
   for (std::size_t i = 0; i < count; ++i) {
     bellows_operating_point point = BELLOWS_OPERATING_POINT_INIT;
     const auto* given = reinterpret_cast<const bellows_operating_point*>(

@@ -26,6 +26,9 @@ constexpr double kEndShare = 0.01;
 // But the size of a budget is always so many of the dearest inferences.
 constexpr double kLeastInferences = 8;
 
+// What drains a store besides is learnt from readings that lie this share of its time apart.
+constexpr double kGaugeShare = 0.01;
+
 // Requests that the mean time between them is taken over.
 constexpr double kIntervalRequests = 64;
 
@@ -168,6 +171,11 @@ class ControllerState {
   }
 
   void advance(double now_s) {
+    if (now_s_ == -kInfinity && targets_.energy_left && targets_.energy_left->until_s <= now_s) {
+      refuse("energy_left.until_s is " + std::to_string(targets_.energy_left->until_s) +
+                 ", the first request comes at " + std::to_string(now_s),
+             "give it on the same clock");
+    }
     const double seconds = now_s_ == -kInfinity ? 0 : std::max(0.0, now_s - now_s_);
     now_s_ = std::max(now_s_, now_s);
     if (targets_.max_power_w) {
@@ -209,13 +217,19 @@ class ControllerState {
   }
 
   void energy_left(double joules) {
+    const bool charged = joules > last_store_j_;
+    last_store_j_ = joules;
     joules_left_ = joules;
-    if (!first_store_reading_) {
+    if (!first_store_reading_ || charged) {
       first_store_reading_ = {.now_s = now_s_, .joules = joules, .spent_j = spent_j_};
       return;
     }
     const StoreReading& first = *first_store_reading_;
-    if (now_s_ <= first.now_s) return;
+    // Gauges move in steps, so two close readings tell nothing of power.
+    const double seconds = now_s_ - first.now_s;
+    if (seconds <= 0 || seconds < kGaugeShare * (targets_.energy_left->until_s - first.now_s)) {
+      return;
+    }
     const double other_j = (first.joules - joules) - (spent_j_ - first.spent_j);
     other_power_w_ = std::max(0.0, other_j / (now_s_ - first.now_s));
   }
@@ -486,6 +500,7 @@ class ControllerState {
   double joules_left_ = 0;
   double other_power_w_ = 0;
   std::optional<StoreReading> first_store_reading_;
+  double last_store_j_ = 0;
 
   std::size_t current_ = 0;
   bool begun_ = false;

@@ -1,11 +1,12 @@
 #include <bellows/profile.h>
 
+#include <unistd.h>
+
 #include <dnnl.hpp>
 #include <fstream>
 #include <string>
 
 #include "engine/profile_data.h"
-#include "engine/threads.h"
 
 namespace bellows {
 namespace {
@@ -25,7 +26,7 @@ std::string isa_name() {
       return "AVX-512 with VNNI";
     case dnnl_cpu_isa_avx512_core_bf16:
       return "AVX-512 with BF16";
-    case dnnl_cpu_isa_all:
+    case static_cast<dnnl_cpu_isa_t>(0):  // "all" in oneDNN 2, "default" in 3
       return "all";
     default:
       return "number " + std::to_string(static_cast<int>(dnnl_get_effective_cpu_isa()));
@@ -38,7 +39,7 @@ Device this_device() {
   const dnnl_version_t* version = dnnl_version();
   return {.processor = internal::processor_name(),
           .isa = isa_name(),
-          .cores = available_cores(),
+          .cores = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)),
           .onednn = std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
                     std::to_string(version->patch)};
 }

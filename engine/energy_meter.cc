@@ -105,7 +105,9 @@ class CounterMeter final : public EnergyMeter {
   [[nodiscard]] double joules() override {
     double sum = 0;
     for (Counter& counter : counters_) {
-      if (counter.counted()) sum += counter.joules(*sysfs_);
+      // Those that are not counted are read too, so that none of them wraps around unseen.
+      const double joules = counter.joules(*sysfs_);
+      if (counter.counted()) sum += joules;
     }
     return sum;
   }
@@ -245,6 +247,7 @@ struct Rail {
   std::string file;   // within class/hwmon/
   std::string current_file = {};
   enum class What { kEnergy, kPower, kVoltageAndCurrent } what = What::kPower;
+  bool machine = false;  // ACPI's meter of the whole machine
 };
 
 std::vector<Rail> rails_of(const Sysfs& sysfs, const std::string& chip) {
@@ -305,8 +308,10 @@ std::vector<Rail> chosen_rails(const Sysfs& sysfs, const std::vector<std::string
   std::vector<Rail> board;
   std::vector<Rail> all;
   for (const std::string& chip : sysfs.list("class/hwmon")) {
-    const bool ours = is_board_sensor(sysfs.text("class/hwmon/" + chip + "/name").value_or(""));
+    const std::string chip_name = sysfs.text("class/hwmon/" + chip + "/name").value_or("");
+    const bool ours = is_board_sensor(chip_name);
     for (Rail& rail : rails_of(sysfs, chip)) {
+      rail.machine = chip_name == "power_meter";
       if (ours && !is_unused(rail.label) && !is_part_of_another(rail.label)) board.push_back(rail);
       all.push_back(std::move(rail));
     }
@@ -335,12 +340,14 @@ std::vector<Rail> chosen_rails(const Sysfs& sysfs, const std::vector<std::string
     return chosen;
   }
   const auto whole = [](const Rail& rail) { return is_whole_input(rail.label); };
-  const auto first = std::ranges::find_if(board, whole);
-  if (first != board.end()) return {*first};
+  const auto input = std::ranges::find_if(board, whole);
+  if (input != board.end()) return {*input};
   // Of one chip its counters say more than its sensors of power, which say the same.
   const bool counts =
       std::ranges::any_of(board, [](const Rail& r) { return r.what == Rail::What::kEnergy; });
   if (counts) std::erase_if(board, [](const Rail& r) { return r.what != Rail::What::kEnergy; });
+  const auto machine = std::ranges::find_if(board, &Rail::machine);
+  if (machine != board.end()) return {*machine};
   return board;
 }
 
@@ -350,8 +357,8 @@ double watts_of(const Sysfs& sysfs, const Rail& rail) {
     return checked(sysfs, folder + rail.file, 0, kMostWatts * 1e6) * 1e-6;
   }
   const double millivolts = checked(sysfs, folder + rail.file, 0, 1e6);
-  // A current of nothing may be told as a little less.
-  const double milliamperes = checked(sysfs, folder + rail.current_file, -100, 1e6);
+  // Through a rail that feeds a battery it may flow the other way, which is no consumption.
+  const double milliamperes = checked(sysfs, folder + rail.current_file, -1e6, 1e6);
   return std::max(0.0, millivolts * milliamperes * 1e-6);
 }
 
@@ -415,28 +422,27 @@ std::unique_ptr<EnergyMeter> make_battery(const SysfsPointer& sysfs, const Meter
   const std::string parent = "class/power_supply/";
   std::vector<std::string> names;
   std::vector<std::string> folders;
-  std::string resting;
   for (const std::string& entry : sysfs->list(parent)) {
     const std::string folder = parent + entry + "/";
     if (sysfs->text(folder + "type").value_or("") != "Battery") continue;
     // That of a mouse or a keyboard.
     if (sysfs->text(folder + "scope").value_or("") == "Device") continue;
-    // Of two batteries one rests while the other gives.
-    if (!is_discharging(*sysfs, folder)) {
-      resting = folder;
-      continue;
-    }
     names.push_back(entry);
     folders.push_back(folder);
   }
-  if (folders.empty() && resting.empty()) {
+  if (folders.empty()) {
     throw Error(ErrorCode::kNotFound, sysfs->path(parent) + ": has no battery");
   }
-  if (folders.empty()) folders.push_back(resting);  // which says why it tells nothing
+  // Of two batteries one rests while the other gives, until that is empty.
   const auto watts = [sysfs, folders] {
     double sum = 0;
-    for (const std::string& folder : folders) sum += battery_watts(*sysfs, folder);
-    return sum;
+    bool any = false;
+    for (const std::string& folder : folders) {
+      if (!is_discharging(*sysfs, folder)) continue;
+      any = true;
+      sum += battery_watts(*sysfs, folder);
+    }
+    return any ? sum : battery_watts(*sysfs, folders.front());  // which says why there is nothing
   };
   return std::make_unique<PowerMeter>(MeterKind::kBattery,
                                       "measured: battery (" + joined(names) + ")", watts,

@@ -55,14 +55,16 @@ std::vector<OperatingPoint> Profile::points(const Model& model, int threads) con
   std::vector<OperatingPoint> points;
   for (const internal::ProfilePoint& point : data_->points) {
     if (point.threads != threads || point.width > model.groups()) continue;
-    if (!point.validation_accuracy) {
+    const std::optional<double> accuracy =
+        point.validation_accuracy ? point.validation_accuracy : point.test_accuracy;
+    if (!accuracy) {
       refuse(*data_,
              "does not know the accuracy of width " + std::to_string(point.width) +
                  "; make it again with the data set that the model was trained on (--data)");
     }
     points.push_back({.width = point.width,
                       .threads = threads,
-                      .accuracy = *point.validation_accuracy,
+                      .accuracy = *accuracy,
                       .latency_p50_us = point.latency_us.p50,
                       .latency_p95_us = point.latency_us.p95,
                       .latency_p99_us = point.latency_us.p99,

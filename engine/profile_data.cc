@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/atomic_file.h"
@@ -50,6 +51,7 @@ void check_format(const ConfigValue& value, const std::string& file) {
 void check_points(const ProfileData& profile, const std::string& file) {
   if (profile.points.empty()) corrupt(file, "has no points");
   const auto groups = static_cast<int>(profile.group_sha256.size());
+  std::set<std::pair<int, int>> seen;
   for (std::size_t i = 0; i < profile.points.size(); ++i) {
     const ProfilePoint& point = profile.points[i];
     const std::string name = "point " + std::to_string(i + 1) + " (width " +
@@ -62,12 +64,7 @@ void check_points(const ProfileData& profile, const std::string& file) {
     if (latency.p50 <= 0 || latency.p95 < latency.p50 || latency.p99 < latency.p95) {
       corrupt(file, name + ": its latencies p50, p95 and p99 must be positive and rise");
     }
-    for (std::size_t other = 0; other < i; ++other) {
-      if (profile.points[other].width == point.width &&
-          profile.points[other].threads == point.threads) {
-        corrupt(file, name + ": stands twice");
-      }
-    }
+    if (!seen.emplace(point.width, point.threads).second) corrupt(file, name + ": stands twice");
   }
 }
 

@@ -315,24 +315,41 @@ Result Session::classify(std::span<const float> image, Controller& controller) {
   const auto seconds = [](Clock::time_point moment) {
     return std::chrono::duration<double>(moment.time_since_epoch()).count();
   };
+  internal::SessionState& state = *state_;
+  Result result;
   const Clock::time_point start = Clock::now();
-  const Decision decision = controller.decide(seconds(start));
-  if (decision.threads != state_->options.threads) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the controller chose a point of " + std::to_string(decision.threads) +
-                    " threads, the session has " + std::to_string(state_->options.threads) +
-                    "; make the controller from Profile::points for so many");
+  {
+    const internal::InUse in_use(state.in_use);
+    // Everything before the controller is asked, so that a refused call is no request to it.
+    if (count_images(state, image) != 1) {
+      throw Error(ErrorCode::kInvalidArgument, "one image is classified at a time, " +
+                                                   std::to_string(count_images(state, image)) +
+                                                   " were given");
+    }
+    for (const OperatingPoint& point : controller.points()) {
+      if (point.threads != state.options.threads || point.width > state.groups()) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "the controller may choose width " + std::to_string(point.width) + " on " +
+                        std::to_string(point.threads) + " threads; the session has widths 1 to " +
+                        std::to_string(state.groups()) + " on " +
+                        std::to_string(state.options.threads) +
+                        "; make the controller from Profile::points for these");
+      }
+    }
+    result.decision = controller.decide(seconds(start));
+    load(state, image, 1);
+    state.run_loaded(result.decision.width, start);
   }
-  run(image, decision.width);
   const Prediction answer = best();
   const Clock::time_point end = Clock::now();
-  const double latency_us = 1e6 * (seconds(end) - seconds(start));
-  controller.observe({.point = decision.point, .latency_us = latency_us, .now_s = seconds(end)});
-  return {.label = answer.label,
-          .confidence = answer.confidence,
-          .width = decision.width,
-          .latency_us = latency_us,
-          .decision = decision};
+  result.label = answer.label;
+  result.confidence = answer.confidence;
+  result.width = result.decision.width;
+  result.latency_us = 1e6 * (seconds(end) - seconds(start));
+  controller.observe({.point = result.decision.point,
+                      .latency_us = std::max(result.latency_us, 1e-3),
+                      .now_s = seconds(end)});
+  return result;
 }
 
 void Session::warm_up(int rounds) {

@@ -906,7 +906,7 @@ TEST_F(Command, ExportRefusesWhatItCannotWriteByName) {
   expect_refused(bellows("export " + model), 2, {"--out"});
   expect_refused(bellows("export " + model + out + " --width 3"), 2, {"--width", "widths 1 to 2"});
   expect_refused(bellows("export " + model + out + " --form dense"), 2, {"--form", "dense"});
-  expect_refused(bellows("export " + model + " --out " + model), 2, {"the model itself"});
+  expect_refused(bellows("export " + model + " --out " + model), 2, {"is a file that is read"});
   expect_refused(bellows("export " + model + " --out " + path("none/model.onnx")), 1,
                  {"none/model.onnx"});
   expect_refused(bellows("export " + path("none.safetensors") + out), 1, {"none.safetensors"});
@@ -1015,11 +1015,11 @@ TEST_F(Command, RunServesRawImagesOnStandardInput) {
   const std::string model = trained();
   ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
   const auto elements = Model::load(model).image_elements();
-  const auto served = [&](std::size_t bytes) {
+  const auto served = [&](std::size_t bytes, const std::string& options = "") {
     const std::string raw = write_file(folder_ / "raw", Bytes(bytes, 77));
     const std::string line = std::string("'") + BELLOWS_COMMAND + "' run '" + model +
-                             "' - --json --profile '" + path("profile.json") + "' <'" + raw +
-                             "' >'" + path("out") + "' 2>'" + path("err") + "'";
+                             "' - --json " + options + " --profile '" + path("profile.json") +
+                             "' <'" + raw + "' >'" + path("out") + "' 2>'" + path("err") + "'";
     return std::system(line.c_str());
   };
   ASSERT_EQ(served(3 * elements), 0) << text_of(path("err"));
@@ -1027,9 +1027,13 @@ TEST_F(Command, RunServesRawImagesOnStandardInput) {
   ASSERT_EQ(lines.size(), 5U);
   EXPECT_EQ(lines.back()["requests"], 3);
   EXPECT_EQ(lines[1]["label"], lines[3]["label"]);
+  ASSERT_EQ(served(3 * elements, "--requests 2"), 0) << text_of(path("err"));
+  EXPECT_EQ(json_lines(text_of(path("out"))).back()["requests"], 2);
   ASSERT_EQ(served(0), 0) << text_of(path("err"));
   EXPECT_EQ(json_lines(text_of(path("out"))).back()["requests"], 0);
+  // What was served before something went wrong is told all the same.
   EXPECT_NE(served(2 * elements + 5), 0);
+  EXPECT_EQ(json_lines(text_of(path("out"))).back()["requests"], 2);
   EXPECT_THAT(text_of(path("err")), AllOf(HasSubstr("standard input"), HasSubstr("image 2")));
 }
 
@@ -1062,6 +1066,72 @@ TEST_F(Command, ProfileAtARateTellsIt) {
   EXPECT_EQ(Json::parse(text_of(path("profile.json")))["measured"]["rate"], 1000);
 }
 
+TEST_F(Command, ProfileRunAndReportDoNotWriteOverWhatTheyRead) {
+  const std::string model = trained();
+  const std::string profile = path("profile.json");
+  const std::string log = path("log.jsonl");
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + profile).code, 0);
+  const std::string schedule = write_file(folder_ / "schedule", bytes_of("{\"time_s\": 1}\n"));
+  const std::string run = "run " + model + " --profile " + profile + " --schedule " + schedule;
+  ASSERT_EQ(bellows(run + " --log " + log).code, 0);
+  const std::vector<std::string> files = {model, profile, schedule, log};
+  std::vector<std::string> before;
+  for (const std::string& file : files) before.push_back(text_of(file));
+  const std::vector<std::string> read = {"is a file that is read"};
+  expect_refused(bellows("profile " + model + " --out " + model), 2, read);
+  expect_refused(bellows("profile " + model + " --out x --report " + model), 2, read);
+  expect_refused(bellows("profile " + model + " --out x --report x"), 2, read);
+  expect_refused(bellows(run + " --log " + profile), 2, read);
+  expect_refused(bellows(run + " --log " + model), 2, read);
+  expect_refused(bellows(run + " --log " + schedule), 2, read);
+  expect_refused(bellows("report " + path("run") + " --out " + model), 2, read);
+  expect_refused(bellows("report " + log + " --out p.png --picture p.png"), 2, {"--out writes"});
+  // And what is refused for another reason does not empty the log of the last run.
+  expect_refused(bellows(run + " --energy sun --log " + log), 2, {"sun"});
+  expect_refused(bellows(run + " --profile none --log " + log), 1, {"none"});
+  for (std::size_t i = 0; i < files.size(); ++i) EXPECT_EQ(text_of(files[i]), before[i]);
+  expect_refused(bellows("profile " + model + " --out " + path("none/p.json")), 1,
+                 {"none/p.json", "folder"});
+}
+
+TEST_F(Command, RunRefusesScheduledTargetsBeforeTheRun) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("profile.json")).code, 0);
+  const std::string run = "run " + model + " --profile " + path("profile.json") + " --schedule ";
+  for (const auto& [line, problem] :
+       {std::pair{R"({"time_s": 10, "max_latency_us": 300, "latency_percentile": 60})", "60"},
+        {R"({"time_s": 10, "energy_left_j": 5})", "until_s"},
+        {R"({"time_s": 10, "until_s": 50})", "energy_left_j"},
+        {R"({"time_s": 10, "energy_left_j": 5, "until_s": 9})", "energy"},
+        {R"({"time_s": 10, "max_energy_uj": 5})", "energy"}}) {
+    const std::string schedule =
+        write_file(folder_ / "schedule", bytes_of("{\"time_s\": 1}\n" + std::string(line)));
+    expect_refused(bellows(run + schedule), 1, {schedule + ":2", problem});
+  }
+}
+
+TEST_F(Command, ProfileNamesOptionsThatItWouldIgnore) {
+  const std::string model = trained();
+  const std::string profile = "profile " + model + " --out " + path("p.json");
+  for (const char* option : {"--threads 2", "--seconds 2", "--rate 5", "--energy auto"}) {
+    expect_refused(bellows(profile + " --estimate --device small-accelerator " + option), 2,
+                   {words(option)[0], "--estimate"});
+  }
+  expect_refused(bellows(profile + " --format mnist"), 2, {"--format", "--data"});
+  expect_refused(bellows(profile + " --energy none --device server-cpu"), 2, {"--device"});
+  expect_refused(bellows(profile + " --energy rapl --rails VDD"), 2, {"--rails", "hwmon"});
+  expect_refused(bellows(profile + " --subtract-idle --device server-cpu"), 2, {"--subtract-idle"});
+  EXPECT_FALSE(std::filesystem::exists(path("p.json")));
+}
+
+TEST_F(Command, ProfileMeasuresANumberOfThreadsThatIsNamedTwiceOnce) {
+  const std::string model = trained();
+  ASSERT_EQ(
+      bellows("profile " + model + " --seconds 0.01 --threads 1,1 --out " + path("p.json")).code,
+      0);
+  EXPECT_EQ(Profile::load(path("p.json")).points(Model::load(model)).size(), 2U);
+}
+
 TEST_F(Command, ProfileAndRunNameWhatIsWrongWithTheirArguments) {
   const std::string model = trained();
   const std::string profile = path("profile.json");
@@ -1075,7 +1145,8 @@ TEST_F(Command, ProfileAndRunNameWhatIsWrongWithTheirArguments) {
   expect_refused(bellows("run " + model), 2, {"--profile FILE.json"});
   expect_refused(bellows("run " + model + " --profile " + model), 1, {model});
   expect_refused(bellows(run + " --threads 7"), 1, {profile, "no points for 7 threads"});
-  expect_refused(bellows(run + " --percentile 90"), 2, {"--percentile", "90"});
+  expect_refused(bellows(run + " --max-latency 9 --percentile 90"), 2, {"--percentile", "90"});
+  expect_refused(bellows(run + " --percentile 95"), 2, {"--percentile", "--max-latency"});
   expect_refused(bellows(run + " --battery 5"), 2, {"--until"});
   expect_refused(bellows(run + " --other-power 5"), 2, {"--battery"});
   expect_refused(bellows(run + " --objective best"), 2, {"--objective", "'best'"});

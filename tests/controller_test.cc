@@ -370,7 +370,7 @@ TEST(Controller, ReadingsFarFromAnyTruthDoNoHarm) {
                           .energy_uj = latency_us,
                           .now_s = static_cast<double>(i)});
     }
-    for (int i = 50; i < 3000; ++i) {
+    for (int i = 50; i < 20000; ++i) {
       const Decision next = controller.decide(i);
       const OperatingPoint& its = controller.points().at(next.point);
       controller.observe({.point = next.point,
@@ -378,7 +378,7 @@ TEST(Controller, ReadingsFarFromAnyTruthDoNoHarm) {
                           .energy_uj = its.energy_uj,
                           .now_s = static_cast<double>(i)});
     }
-    EXPECT_EQ(controller.decide(3000).width, 4) << latency_us;
+    EXPECT_EQ(controller.decide(20000).width, 4) << latency_us;
     EXPECT_NEAR(controller.expected_energy_uj(3), 150, 15) << latency_us;
   }
 }
@@ -549,6 +549,43 @@ TEST(Controller, WhatElseDrainsTheBatteryIsLearntFromItsReadings) {
   const auto [left, end_s] = battery.empty(device, until_s);
   EXPECT_LT(left, 0.02 * joules);
   EXPECT_GT(end_s, 0.98 * until_s);
+}
+
+TEST(Controller, AGaugeThatMovesInStepsIsNotTakenForPower) {
+  Device device{
+      Controller(four_widths(), {.energy_left = EnergyLeft{.joules = 1000, .until_s = 1e4}})};
+  device.controller.energy_left(1000, 0);
+  device.serve();
+  // 36 J within 10 ms would be 3.6 kW.
+  device.controller.energy_left(964, device.now_s);
+  EXPECT_EQ(device.serve_many(20).width, 4);
+}
+
+TEST(Controller, ABatteryThatIsChargedIsWatchedFromThereOn) {
+  const double until_s = 200;
+  Device device{Controller(
+      four_widths(),
+      {.energy_left = EnergyLeft{.joules = 1, .until_s = until_s, .other_power_w = 0.001}})};
+  device.controller.energy_left(1, 0);
+  device.serve_many(1000);
+  // Otherwise 4 J more would look like power that comes from somewhere.
+  device.controller.energy_left(5, device.now_s);
+  device.serve_many(1000);
+  const double spent_before = device.spent_uj;
+  device.controller.energy_left(2, device.now_s);  // 3 J in 10 s: 0.3 W besides, more than there is
+  device.serve_many(500);
+  EXPECT_NEAR(device.spent_uj - spent_before, 500 * 10, 500);
+}
+
+TEST(Controller, AnEndOnAnotherClockIsRefusedAtTheFirstRequest) {
+  Controller controller(four_widths(), {.energy_left = EnergyLeft{.joules = 1, .until_s = 3600}});
+  try {
+    controller.decide(86400);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("same clock"));
+  }
+  EXPECT_TRUE(controller.decide(0).feasible);
 }
 
 TEST(Controller, AfterTheRequestedTimeTheBatteryIsNoLimit) {

@@ -300,6 +300,25 @@ TEST_F(Meters, CountersOfAChipAreBelievedBeforeItsSensorsOfPower) {
   EXPECT_THAT(failure(*meter), HasSubstr("counts backwards"));
 }
 
+TEST_F(Meters, TheMeterOfTheMachineIsNotSummedWithItsParts) {
+  write_chip(0, "power_meter");
+  write_sensor(0, "power1_average", "200000000");
+  write_chip(1, "zenpower");
+  write_sensor(1, "power1_input", "80000000");
+  const auto meter = choose("hwmon");
+  EXPECT_EQ(meter->source(), "measured: hwmon (hwmon0/power1)");
+  time_s_ += 1;
+  EXPECT_DOUBLE_EQ(meter->joules(), 200);
+}
+
+TEST_F(Meters, WhatFlowsBackThroughARailIsNoConsumption) {
+  jetson_agx_orin();
+  write_channel(0, 3, "VIN_SYS_5V0", 5000, -2500);
+  const auto meter = choose("hwmon");
+  time_s_ += 1;
+  EXPECT_NEAR(meter->joules(), 20 * 0.1 + 20 * 0.05 + 5 * 0.1, 1e-9);
+}
+
 TEST_F(Meters, ASensorThatVanishedIsAnErrorForGood) {
   jetson_orin_nx();
   const auto meter = choose("hwmon");
@@ -357,7 +376,17 @@ TEST_F(Meters, OfTwoBatteriesTheOneThatGivesIsRead) {
   laptop("Discharging");
   tree_.write("class/power_supply/BAT1/type", "Battery");
   tree_.write("class/power_supply/BAT1/status", "Not charging");
-  EXPECT_EQ(choose("battery")->source(), "measured: battery (BAT0)");
+  tree_.write("class/power_supply/BAT1/power_now", 6000000);
+  const auto meter = choose("battery");
+  EXPECT_EQ(meter->source(), "measured: battery (BAT0, BAT1)");
+  time_s_ += 10;
+  EXPECT_DOUBLE_EQ(meter->joules(), 80);
+  // And when it is empty, the other one.
+  tree_.write("class/power_supply/BAT0/status", "Not charging");
+  tree_.write("class/power_supply/BAT1/status", "Discharging");
+  EXPECT_DOUBLE_EQ(meter->joules(), 80);
+  time_s_ += 10;
+  EXPECT_DOUBLE_EQ(meter->joules(), 80 + 60);
 }
 
 // ---- choosing ----

@@ -390,6 +390,46 @@ TEST_F(SessionTest, TellsEveryOutputByItsName) {
   }
 }
 
+OperatingPoint point(int width, int threads = 1) {
+  return {.width = width,
+          .threads = threads,
+          .accuracy = 0.1 * width,
+          .latency_p50_us = 1e6 * width,
+          .latency_p95_us = 1e6 * width,
+          .latency_p99_us = 1e6 * width,
+          .energy_uj = 1.0 * width};
+}
+
+TEST_F(SessionTest, ClassifyRunsTheWidthThatTheControllerChoosesAndTellsItTheTime) {
+  Session session(model_);
+  Controller controller({point(1), point(2), point(3)}, {.max_energy_uj = 2});
+  const Result result = session.classify(one_image(), controller);
+  EXPECT_EQ(result.width, 2);
+  EXPECT_EQ(session.width(), 2);
+  EXPECT_EQ(result.label, session.best().label);
+  EXPECT_EQ(result.confidence, session.best().confidence);
+  EXPECT_TRUE(result.decision.feasible);
+  EXPECT_GT(result.latency_us, 0);
+  // A second a run, says the profile; readings soon say that it is less.
+  for (int i = 0; i < 10; ++i) session.classify(one_image(), controller);
+  EXPECT_LT(controller.expected_latency_us(0), 1e6);
+}
+
+TEST_F(SessionTest, ClassifyRefusesBeforeTheControllerIsAsked) {
+  Session session(model_, {.max_batch = 2});
+  Controller controller({point(1), point(2)});
+  session.run(one_image(), 1);
+  std::vector<float> images(2 * model_.image_elements(), 0.5F);
+  EXPECT_THAT(refusal([&] { session.classify(images, controller); }), HasSubstr("one image"));
+  images.resize(3);
+  EXPECT_THAT(refusal([&] { session.classify(images, controller); }), HasSubstr("3 values"));
+  Controller threads({point(1), point(2, 2)});
+  EXPECT_THAT(refusal([&] { session.classify(one_image(), threads); }), HasSubstr("2 threads"));
+  Controller wide({point(1), point(9)});
+  EXPECT_THAT(refusal([&] { session.classify(one_image(), wide); }), HasSubstr("width 9"));
+  EXPECT_EQ(session.width(), 1);
+}
+
 TEST_F(SessionTest, ASecondThreadInTheSameSessionIsRefusedAndDisturbsNothing) {
   Session session(model_);
   session.run(one_image(), 3);

@@ -172,8 +172,9 @@ class BELLOWS_API Session {
   int run_until(std::span<const float> images, std::chrono::steady_clock::time_point deadline);
   /// Runs one image at the width that `controller` chooses, and tells it how long that took. Its
   /// times are those of std::chrono::steady_clock, in seconds since its epoch. Throws as `run` and
-  /// `Controller::decide`, and Error(kInvalidArgument) where a point is of another number of
-  /// threads than this session; the former result then stays.
+  /// `Controller::decide`, and Error(kInvalidArgument) for more than one image, or where a point is
+  /// of another number of threads than this session or wider than its model; the former result then
+  /// stays, and what is refused is no request to the controller.
   Result classify(std::span<const float> image, Controller& controller);
   /// Runs all widths `rounds` times on what the last images were (zeros before), so that weights
   /// are in the caches and times known. Leaves no result. Throws Error(kInvalidArgument) for less

@@ -117,18 +117,20 @@ typedef struct bellows_session_options {
   int max_batch;   /* images that one run can take, 1 or more */
   int threads;     /* that a run uses, 1 or more */
   int memory_mode; /* BELLOWS_REFINABLE or BELLOWS_ONE_SHOT */
+  int reserved;    /* 0 */
 } bellows_session_options;
 #define BELLOWS_SESSION_OPTIONS_INIT \
-  { sizeof(bellows_session_options), 1, 1, BELLOWS_REFINABLE }
+  { sizeof(bellows_session_options), 1, 1, BELLOWS_REFINABLE, 0 }
 
 typedef struct bellows_model_options {
   size_t struct_bytes;
   int groups;        /* the first so many, reading only their bytes; 0: all */
   int winograd;      /* not 0: faster single images for more memory, see ModelOptions */
   int single_images; /* not 0: all sessions will have a max_batch of 1, for less memory */
+  int reserved;      /* 0 */
 } bellows_model_options;
 #define BELLOWS_MODEL_OPTIONS_INIT \
-  { sizeof(bellows_model_options), 0, 0, 0 }
+  { sizeof(bellows_model_options), 0, 0, 0, 0 }
 
 /* Loads and checks a model file. `options` NULL: the defaults. *model is made on success only. A
  * file that is replaced or removed afterwards does no harm. */
@@ -214,7 +216,8 @@ BELLOWS_API bellows_status bellows_session_memory(const bellows_session* session
  *   bellows_session_classify(session, image, values, controller, &answer);
  */
 
-/* A width on a number of threads, with what was measured of it; all of one image at a time. */
+/* A width on a number of threads, with what was measured of it; all of one image at a time. The
+ * latencies must be set: above 0, and none below the one before it. */
 typedef struct bellows_operating_point {
   size_t struct_bytes;
   int width;
@@ -321,15 +324,15 @@ typedef struct bellows_answer {
 #define BELLOWS_ANSWER_INIT \
   { sizeof(bellows_answer), 0, 0, 0, 0, BELLOWS_LIMIT_NONE, 0 }
 
-/* A controller over `count` points, in any order. `targets` NULL: no limits; `options` NULL: the
- * defaults. *controller is made on success only. Times of all its calls are in seconds from any
- * origin; one that lies before the last is taken for the last. */
+/* A controller over `count` points, in any order, which it copies. `targets` NULL: no limits;
+ * `options` NULL: the defaults. *controller is made on success only. Times of all its calls are in
+ * seconds from any origin; one that lies before the last is taken for the last. */
 BELLOWS_API bellows_status bellows_controller_create(const bellows_operating_point* points,
                                                      size_t count, const bellows_targets* targets,
                                                      const bellows_controller_options* options,
                                                      bellows_controller** controller);
-/* The same over all widths of a model on so many threads, as a profile has them. Fails also as
- * bellows_profile_point. */
+/* The same over all widths of a model on so many threads, as a profile has them; afterwards both
+ * may be freed. Fails also as bellows_profile_point. */
 BELLOWS_API bellows_status bellows_controller_create_from(const bellows_profile* profile,
                                                           const bellows_model* model, int threads,
                                                           const bellows_targets* targets,
@@ -350,7 +353,9 @@ BELLOWS_API bellows_status bellows_controller_decide(bellows_controller* control
 /* What a request took. */
 BELLOWS_API bellows_status bellows_controller_observe(bellows_controller* controller,
                                                       const bellows_reading* reading);
-/* What is left in the store of the targets, read from it. */
+/* What is left in the store of the targets, read from it. What it has lost beyond the inferences'
+ * own energy since the first reading, or the last that rose, is expected to go on, as soon as a
+ * hundredth of the time is over. BELLOWS_INVALID_ARGUMENT where the targets have no store. */
 BELLOWS_API bellows_status bellows_controller_energy_left(bellows_controller* controller,
                                                           double joules, double now_s);
 /* What is expected of a point now, by its profile and what was observed; either may be NULL. */

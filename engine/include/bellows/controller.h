@@ -80,7 +80,8 @@ struct Decision {
   int threads = 1;        ///< of that point
   bool feasible = true;   ///< whether it is expected to keep all limits
   /// The first limit in their order that no point keeps along with those before it. The point is
-  /// then the one that comes nearest to that limit and keeps those before it.
+  /// then the one that comes nearest to that limit and keeps those before it. For the requests of a
+  /// dwell it may be one that another point keeps, to which it is too early to switch.
   Limit failing = Limit::kNone;
 };
 
@@ -112,25 +113,29 @@ class BELLOWS_API Controller {
 
   /// From now on these. The next decision takes what is best for them, whenever the last switch
   /// was; what was learnt of speed and energy stays, and so does the share of power_window_s that
-  /// is spent. Throws Error(kInvalidArgument) naming the culprit: a limit that is not above 0 or no
-  /// number, an accuracy above 1, a percentile other than 50, 95 and 99, energy left until a time
-  /// that has passed, a limit of energy where a point's energy is not known.
+  /// is spent. With `energy_left`, its joules are what is left now: those of `targets()` are what
+  /// they were when they were set. Throws Error(kInvalidArgument) naming the culprit: a limit that
+  /// is not above 0 or no number, an accuracy above 1, a percentile other than 50, 95 and 99,
+  /// energy left until a time that has passed, a limit of energy where a point's energy is not
+  /// known.
   void set_targets(const Targets& targets, double now_s);
 
   /// What to run for the request that comes now. With `deadline_us`, this request must be answered
   /// within that time (at the percentile of the targets): if need be, a quicker point is taken for
   /// it alone, which is no switch. Throws Error(kInvalidArgument) for a deadline that is no number
-  /// above 0, or a time that is no number.
+  /// above 0, a time that is no number, and where the first time of all lies behind the end of the
+  /// energy that the constructor was given: that end is on another clock.
   Decision decide(double now_s, std::optional<double> deadline_us = {});
 
   /// Tells what a request took. Throws Error(kInvalidArgument) for a point that is not there, or
   /// values that are no numbers, a latency that is not above 0, or negative energy.
   void observe(const Reading& reading);
 
-  /// Tells what is left in the store of Targets::energy_left, read from it. What it has lost since
-  /// the first reading beyond the inferences' own energy is expected to go on instead of
-  /// `other_power_w`. Throws Error(kInvalidArgument) where the targets have no such store, or the
-  /// value is negative or no number.
+  /// Tells what is left in the store of Targets::energy_left, read from it. What it has lost beyond
+  /// the inferences' own energy, since the first reading or the last that rose (it was charged), is
+  /// expected to go on instead of `other_power_w`, as soon as a hundredth of the time is over.
+  /// Throws Error(kInvalidArgument) where the targets have no such store, or the value is negative
+  /// or no number.
   void energy_left(double joules, double now_s);
 
   /// What is expected of a point now: its profile, corrected by what was observed. Latency is that

@@ -23,7 +23,7 @@ struct ProfileAccess;
 struct Device {
   std::string processor;  ///< as the system names it
   std::string isa;        ///< the widest instructions that oneDNN uses
-  int cores = 0;          ///< that a program may use
+  int cores = 0;          ///< that are switched on, whether or not this program may use them
   std::string onednn;     ///< version, "2.6.3"
 
   bool operator==(const Device&) const = default;
@@ -47,8 +47,9 @@ class BELLOWS_API Profile {
   /// it is an estimate at best.
   void check_device(const Device& device = this_device()) const;
 
-  /// What the widths of `model` give in sessions of so many threads, the narrowest first. The model
-  /// may have fewer groups than the one that was measured. Throws Error(kInvalidArgument) for
+  /// What the widths of `model` give in sessions of so many threads, the narrowest first;
+  /// accuracies on held-out images, or on test images where none were held out. The model may have
+  /// fewer groups than the one that was measured. Throws Error(kInvalidArgument) for
   /// another model, a model that was not loaded from a file, a number of threads that was not
   /// measured, or a width of which the accuracy is not known.
   [[nodiscard]] std::vector<OperatingPoint> points(const Model& model, int threads = 1) const;
