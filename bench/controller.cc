@@ -31,6 +31,7 @@ void controller(benchmark::State& state) {
                                  .min_accuracy = 0.4});
   // As they may come, and made beforehand.
   std::vector<double> latencies;
+  latencies.reserve(1024);
   for (int i = 0; i < 1024; ++i) latencies.push_back(1 + 0.05 * std::sin(2.4 * i));
   double now_s = 0;
   std::size_t request = 0;

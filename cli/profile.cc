@@ -346,7 +346,9 @@ int run_profile(const Arguments& arguments, Console& console) {
       profile.rate > 0 ? ", " + fixed_text(profile.rate, profile.rate < 10 ? 2 : 0) + " a second"
                        : std::string();
   std::string notes =
-      "Latency: one image" + pace + "; " + profile.outlier_rule + ".\nEnergy: " +
+      "Latency: one image" + pace +
+      (estimate ? "" : ", after " + std::to_string(profile.warm_up_runs) + " runs to warm up") +
+      "; " + profile.outlier_rule + ".\nEnergy: " +
       (profile.energy_source.empty() ? "not known; " + energy_problem : profile.energy_source);
   if (profile.idle_power_w) {
     notes += "; idle power " + fixed_text(*profile.idle_power_w, 2) + " W" +

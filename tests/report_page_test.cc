@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/headless_browser.h"
 #include "tests/report_files.h"
@@ -294,6 +296,11 @@ TEST_F(ReportInBrowser, IsDarkWhereItsReaderWantsThatAndFollowsAChangeOfMind) {
   EXPECT_EQ(browser_->evaluate(ground), "rgb(20, 23, 26)");
   EXPECT_EQ(browser_->evaluate(curve), "#56b4e9");
   browser_->prefer_dark(false);
+  // The page hears of it as of an event, some time later.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (browser_->evaluate(curve) == "#56b4e9" && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
   EXPECT_EQ(browser_->evaluate(ground), "rgb(255, 255, 255)");
   EXPECT_EQ(browser_->evaluate(curve), "#0072b2");
 }

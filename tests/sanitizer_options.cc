@@ -5,4 +5,9 @@
 // NOLINTBEGIN(readability-identifier-naming)
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+
+// ONNX Runtime, which comes as a binary, loses a few bytes of its own when it is loaded on some
+// machines.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:libonnxruntime.so\n"; }
 // NOLINTEND(readability-identifier-naming)

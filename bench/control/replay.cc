@@ -233,6 +233,7 @@ std::vector<Outcome> replay(const Scenario& scenario, const std::vector<Operatin
   Controller controller(points);
   Tally of_controller("controller", scenario, points);
   std::vector<Tally> of_points;
+  of_points.reserve(points.size());
   std::vector<std::vector<Recorded>> recorded(points.size());
   for (const OperatingPoint& point : points) {
     of_points.emplace_back("width " + std::to_string(point.width), scenario, points);
