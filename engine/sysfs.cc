@@ -53,9 +53,9 @@ Sysfs::Answer Sysfs::read(const std::string& file) const {
   do {
     count = ::read(descriptor, bytes.data(), bytes.size());
   } while (count < 0 && errno == EINTR);
-  const int problem = count < 0 ? errno : 0;
+  const int problem = errno;
   ::close(descriptor);
-  if (problem != 0) return {.problem = problem};
+  if (count < 0) return {.problem = problem};
   const std::string_view text(bytes.data(), static_cast<std::size_t>(count));
   return {.text = std::string(text.substr(0, text.find('\n')))};
 }
