@@ -70,8 +70,8 @@ TEST(Configs, NamesOfRunsTellThemApart) {
   }
 }
 
-// The digits' first groups are small to be simple, not fast; the page of that run says so. Another is
-// for hardware that has no blocks.
+// The digits' first groups are small to be simple, not fast; the page of that run says so. Another
+// is for hardware that has no blocks.
 TEST(Configs, GroupsOfShippedRunsOnRealImagesFillSimdBlocks) {
   for (const auto& file : shipped_runs()) {
     const RunConfig run = read_run_config(file);
