@@ -78,6 +78,7 @@ std::vector<internal::LatencyFigures> measure_latency(Session& session,
     }
   }
   std::vector<internal::LatencyFigures> figures;
+  figures.reserve(times.size());
   for (std::vector<double>& of_width : times) figures.push_back(latency_figures(of_width));
   return figures;
 }

@@ -566,6 +566,7 @@ TEST_F(SessionTest, SessionsOfEveryKindOnManyThreadsGiveTheBitsTheyGiveAlone) {
     return all;
   };
   std::vector<std::vector<float>> alone;
+  alone.reserve(kinds.size());
   for (const SessionOptions& options : kinds) alone.push_back(results(model_, options, 9));
   const Model fresh = model_of(small_network());
   std::vector<std::vector<float>> beside(kinds.size());
