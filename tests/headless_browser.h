@@ -138,7 +138,7 @@ class HeadlessBrowser {
     for (;;) {
       const std::size_t end = received_.find('\0');
       if (end != std::string::npos) {
-        const Json message = Json::parse(received_.substr(0, end));
+        Json message = Json::parse(received_.substr(0, end));
         received_.erase(0, end + 1);
         return message;
       }

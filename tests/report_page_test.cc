@@ -29,6 +29,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 ReportData read_texts(const std::vector<std::pair<std::string, std::string>>& files) {
   const std::filesystem::path folder = fresh_folder();
   std::vector<std::filesystem::path> paths;
+  paths.reserve(files.size());
   for (const auto& [name, text] : files) paths.push_back(write_text(folder / name, text));
   return read_report_data(paths);
 }
