@@ -1,7 +1,5 @@
 #include <bellows/bellows.h>
 
-#include <array>
-#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -25,15 +23,6 @@ constexpr int kMostPaths = 1000;
 constexpr int kPictureWidth = 1200;
 constexpr int kPictureHeight = 400;
 constexpr int kTimeLineHeight = 800;  // three charts, one below the other
-
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M UTC", &utc);
-  return text.data();
-}
 
 // Files in a run's folder that are read too.
 std::vector<std::filesystem::path> files_read(const std::vector<std::filesystem::path>& paths) {
@@ -99,7 +88,7 @@ WrittenReport write_report(const ReportRequest& request, const Arguments& argume
   ReportData data = read_report_data(request.paths);
   const std::string page =
       report_page(data, request.title,
-                  "Made by bellows " + std::string(version()) + " on " + now_text() +
+                  "Made by bellows " + std::string(version()) + " on " + utc_text() +
                       " with: " + shell_line(arguments.command()));
   write_file_atomically(request.out, page);
   if (request.picture) {
