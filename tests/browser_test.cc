@@ -80,7 +80,9 @@ TEST(Browser, DrawsTwoPixelsToEachOfAPage) {
   ASSERT_EQ(image.shape.height, 400);
   // Channel, row, column: red ends and blue begins at row 100.
   const auto at = [&](int channel, int row) {
-    return image.pixels[static_cast<std::size_t>((channel * 400 + row) * 1200 + 600)];
+    return image
+        .pixels[(static_cast<std::size_t>(channel) * 400 + static_cast<std::size_t>(row)) * 1200 +
+                600];
   };
   EXPECT_EQ(at(0, 98), 255);
   EXPECT_EQ(at(2, 98), 0);

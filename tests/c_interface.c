@@ -300,7 +300,7 @@ static void* load_for_ever(void* path) {
 static void cancelled_threads(char* path) {
   for (int i = 0; i < 20; ++i) {
     const struct timespec pause = {0, 100000L * i};
-    pthread_t thread;
+    pthread_t thread = 0;
     void* result = NULL;
     CHECK(pthread_create(&thread, NULL, load_for_ever, path) == 0);
     nanosleep(&pause, NULL);
@@ -399,7 +399,7 @@ static void* keep_busy(void* unused) {
 }
 
 static void two_threads_in_one_session(void) {
-  pthread_t thread;
+  pthread_t thread = 0;
   int width = 0;
   float logits[1];
   bellows_status status = BELLOWS_OK;
@@ -427,7 +427,7 @@ static void* fail_elsewhere(void* message) {
 }
 
 static void every_thread_has_its_own_message(void) {
-  pthread_t thread;
+  pthread_t thread = 0;
   char message[256] = "";
   bellows_model* none = NULL;
   REFUSED(bellows_model_load("here.safetensors", NULL, &none), BELLOWS_NOT_FOUND,

@@ -258,6 +258,7 @@ TEST_F(Command, TrainLeavesNoFolderBehindWhenItIsRefused) {
 std::string shown_on_a_terminal(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), BELLOWS_COMMAND);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   int terminal = -1;
@@ -1076,6 +1077,7 @@ TEST_F(Command, ProfileRunAndReportDoNotWriteOverWhatTheyRead) {
   ASSERT_EQ(bellows(run + " --log " + log).code, 0);
   const std::vector<std::string> files = {model, profile, schedule, log};
   std::vector<std::string> before;
+  before.reserve(files.size());
   for (const std::string& file : files) before.push_back(text_of(file));
   const std::vector<std::string> read = {"is a file that is read"};
   expect_refused(bellows("profile " + model + " --out " + model), 2, read);

@@ -664,7 +664,7 @@ TEST(Controller, RefusesPointsThatCannotBe) {
 TEST(Controller, RefusesTargetsThatCannotBeAndKeepsTheFormerOnes) {
   Controller controller(four_widths(), {.max_latency_us = 700});
   const auto refused = [&](const Targets& targets) {
-    const std::string message = refusal([&] { controller.set_targets(targets, 5); });
+    std::string message = refusal([&] { controller.set_targets(targets, 5); });
     EXPECT_EQ(controller.targets().max_latency_us, 700);
     EXPECT_EQ(controller.decide(5).width, 2);
     return message;

@@ -76,7 +76,7 @@ class ProfileTest : public ::testing::Test {
     const std::size_t place = text.find(from);
     EXPECT_NE(place, std::string::npos) << from << " in " << text;
     write_file(path_, bytes_of(text.replace(place, from.size(), to)));
-    const std::string message = refusal(code, [&] { Profile::load(path_); });
+    std::string message = refusal(code, [&] { Profile::load(path_); });
     EXPECT_THAT(message, StartsWith(path_));
     return message;
   }
