@@ -48,7 +48,7 @@ class RunLog {
     const auto path = arguments.text("log");
     if (!path) return;
     std::vector<std::filesystem::path> inputs(arguments.plain().begin(), arguments.plain().end());
-    for (const char* option : {"profile", "schedule", "device"}) {
+    for (const char* option : {"profile", "policy", "schedule", "device"}) {
       if (const auto file = arguments.text(option)) inputs.emplace_back(*file);
     }
     check_outputs({{"log", *path}}, inputs);
@@ -92,6 +92,7 @@ class Server {
         rate_(arguments.real("rate", 1e-6, 1e9)),
         most_(arguments.integer("requests", 1)),
         watch_(arguments.has("watch")),
+        with_policies_(arguments.has("policy")),
         targets_(targets_of(arguments)),
         controller_(points(arguments), targets_),
         session_(model, {.threads = threads_}),
@@ -103,10 +104,11 @@ class Server {
     Json started = {{"event", "start"},
                     {"date", utc_text()},
                     {"model", arguments.plain()[0]},
-                    {"profile", *arguments.text("profile")},
-                    {"targets", targets_json(targets_)},
+                    {"profile", *arguments.text("profile")}};
+    if (with_policies_) started["policies"] = *arguments.text("policy");
+    started.update({{"targets", targets_json(targets_)},
                     {"threads", threads_},
-                    {"energy_source", energy_source()}};
+                    {"energy_source", energy_source()}});
     if (measures()) started["meter"] = meter_->source();
     started["widths"] = model.groups();
     if (log_.wanted()) log_.add(started);
@@ -119,15 +121,21 @@ class Server {
     if (!wait_for_turn()) return false;
     follow_schedule();
     const double began = now();
-    const Decision decision = controller_.decide(began);
-    session_.run(image, decision.width);
+    Decision decision = controller_.decide(began);
+    if (decision.policy != nullptr) {
+      Policy policy = *decision.policy;
+      decision.width = session_.classify(image, policy).width;
+    } else {
+      session_.run(image, decision.width);
+    }
     const double ended = now();
     const double latency_us = 1e6 * (ended - began);
     const std::optional<double> energy_uj = energy_of(decision, ended - began);
     controller_.observe({.point = decision.point,
                          .latency_us = latency_us,
                          .energy_uj = energy_uj,
-                         .now_s = ended});
+                         .now_s = ended,
+                         .width = decision.width});
     const Prediction best = session_.best();
 
     WidthTally& tally = tallies_[static_cast<std::size_t>(decision.width - 1)];
@@ -149,6 +157,7 @@ class Server {
                     {"index", requests_},
                     {"width", decision.width},
                     {"latency_us", latency_us}};
+      if (with_policies_) event["policy"] = policy_text(decision.point);
       if (energy_uj) event["energy_uj"] = *energy_uj;
       event["label"] = best.label;
       event["confidence"] = best.confidence;
@@ -158,6 +167,7 @@ class Server {
       event["missed"] = missed;
       log_.add(event);
     }
+    last_point_ = decision.point;
     ++requests_;
     if (watch_ && console_.status_due()) {
       console_.status(live_text(decision, latency_us, energy_uj));
@@ -181,7 +191,15 @@ class Server {
  private:
   std::vector<OperatingPoint> points(const Arguments& arguments) {
     if (!arguments.has("estimate")) profile_.check_device();
-    return profile_.points(model_, threads_);
+    const auto policies = arguments.text("policy");
+    if (!policies) return profile_.points(model_, threads_);
+    return PolicySet::load(*policies, model_).points(profile_, model_, threads_);
+  }
+
+  // What the controller has chosen, for people.
+  [[nodiscard]] std::string policy_text(std::size_t index) const {
+    const OperatingPoint& point = controller_.points()[index];
+    return point.policy ? point.policy->text() : "width " + std::to_string(point.width);
   }
 
   std::vector<ScheduledTargets> schedule(const Arguments& arguments) {
@@ -247,7 +265,10 @@ class Server {
     }
     const double expected = controller_.expected_energy_uj(decision.point);
     if (expected <= 0) return std::nullopt;
-    return expected;
+    const OperatingPoint& point = controller_.points()[decision.point];
+    const auto stop = std::ranges::find(point.stops, decision.width, &Stop::width);
+    if (stop == point.stops.end()) return expected;
+    return expected * stop->energy_uj / point.energy_uj;
   }
 
   [[nodiscard]] std::string live_text(const Decision& decision, double latency_us,
@@ -258,6 +279,7 @@ class Server {
                        progress_bar(static_cast<double>(decision.width) / groups, groups + 2) +
                        " " + fixed_text(latency_us, 1) + " us";
     if (energy_uj) text += "  " + fixed_text(*energy_uj, 1) + " uJ";
+    if (with_policies_) text += "  by " + policy_text(decision.point);
     text += "  late " + count_text(misses_) + "  switches " + count_text(controller_.switches());
     if (!decision.feasible) text += "  cannot keep: " + std::string(limit_name(decision.failing));
     return text;
@@ -336,6 +358,9 @@ class Server {
     } else if (measures()) {
       text += ".\nWhat the whole run took is not known: " + meter_problem_;
     }
+    if (with_policies_ && requests_ > 0) {
+      text += ".\nThe last image was served by " + policy_text(last_point_);
+    }
     if (infeasible_ > 0) {
       text += ".\nFor " + count_text(infeasible_) + " images not all targets could be kept; the " +
               "last that could not: " + limit_name(failing_);
@@ -350,6 +375,7 @@ class Server {
   std::optional<double> rate_;
   std::optional<int> most_;
   bool watch_;
+  bool with_policies_;
   Targets targets_;
   Controller controller_;
   Session session_;
@@ -368,6 +394,7 @@ class Server {
   std::int64_t infeasible_ = 0;
   std::int64_t labelled_ = 0;
   Limit failing_ = Limit::kNone;
+  std::size_t last_point_ = 0;
   bool energy_known_ = true;
 };
 
@@ -522,6 +549,8 @@ Verb run_verb() {
   usage.most = std::numeric_limits<int>::max();
   usage.wanted = "the model file (MODEL)";
   usage.options = {{"profile", "FILE.json", "What `bellows profile` measured on this device"},
+                   {"policy", "FILE.json",
+                    "Policies of `bellows tune`: targets may be met by them, not only by widths"},
                    {"estimate", "", "Take a profile of another device as an estimate"}};
   add_target_options(usage);
   for (Option option : std::initializer_list<Option>{

@@ -21,6 +21,7 @@ Verb evaluate_verb();
 Verb infer_verb();
 Verb inspect_verb();
 Verb profile_verb();
+Verb tune_verb();
 Verb run_verb();
 Verb export_verb();
 /// "diff", "apply", "trim".

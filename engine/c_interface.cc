@@ -26,6 +26,17 @@ struct bellows_session {
 struct bellows_profile {
   bellows::Profile profile;
 };
+struct bellows_policies {
+  explicit bellows_policies(bellows::PolicySet of) : set(std::move(of)) {
+    for (const bellows::TunedPolicy& tuned : set) {
+      policies.push_back(tuned.policy);
+      texts.push_back(tuned.policy.text());
+    }
+  }
+  bellows::PolicySet set;
+  std::vector<bellows::Policy> policies;  // with the turns of this handle's calls
+  std::vector<std::string> texts;
+};
 struct bellows_controller {
   bellows::Controller controller;
 };
@@ -204,6 +215,24 @@ bellows_status written(bellows_growth_facts* facts, const Write& write) {
                                         of.growth_bytes, of.model_bytes};
     if (facts != nullptr) exchange(found, *facts, facts->struct_bytes, kName);
   });
+}
+
+void check_policy_index(const bellows_policies& policies, size_t index) {
+  if (index < policies.policies.size()) return;
+  throw Error(ErrorCode::kNotFound, "there is no policy " + std::to_string(index) + "; there are " +
+                                        std::to_string(policies.policies.size()) +
+                                        ", counted from 0");
+}
+
+void tell(const bellows::Result& result, bellows_answer& answer) {
+  const bellows_answer found = {sizeof(bellows_answer),
+                                result.label,
+                                result.confidence,
+                                result.width,
+                                result.decision.feasible ? 1 : 0,
+                                static_cast<int>(result.decision.failing),
+                                result.latency_us};
+  exchange(found, answer, answer.struct_bytes, "bellows_answer");
 }
 
 void copy(std::span<const float> from, float* to, std::size_t values, const char* name) {
@@ -478,7 +507,51 @@ bellows_status bellows_controller_create_from(const bellows_profile* profile,
   });
 }
 
+bellows_status bellows_controller_create_with(const bellows_profile* profile,
+                                              const bellows_policies* policies,
+                                              const bellows_model* model, int threads,
+                                              const bellows_targets* targets,
+                                              const bellows_controller_options* options,
+                                              bellows_controller** controller) {
+  return guarded([&] {
+    bellows_controller*& made = needed(controller, "controller");
+    made = new bellows_controller{bellows::Controller(
+        needed(policies, "policies")
+            .set.points(needed(profile, "profile").profile, needed(model, "model").model, threads),
+        targets_of(targets), options_of(options))};
+  });
+}
+
 void bellows_controller_free(bellows_controller* controller) { delete controller; }
+
+bellows_status bellows_policies_load(const char* path, const bellows_model* model,
+                                     bellows_policies** policies) {
+  return guarded([&] {
+    bellows_policies*& made = needed(policies, "policies");
+    made = new bellows_policies(
+        bellows::PolicySet::load(&needed(path, "path"), needed(model, "model").model));
+  });
+}
+
+void bellows_policies_free(bellows_policies* policies) { delete policies; }
+
+bellows_status bellows_policies_count(const bellows_policies* policies, size_t* count) {
+  return guarded([&] { needed(count, "count") = needed(policies, "policies").policies.size(); });
+}
+
+bellows_status bellows_policies_describe(const bellows_policies* policies, size_t index,
+                                         bellows_policy* policy, const char** text) {
+  return guarded([&] {
+    const bellows_policies& of = needed(policies, "policies");
+    bellows_policy& to = needed(policy, "policy");
+    check_policy_index(of, index);
+    const bellows::TunedPolicy& tuned = of.set[index];
+    const bellows_policy found = {sizeof(bellows_policy), static_cast<int>(tuned.policy.kind()),
+                                  tuned.policy.widest(), tuned.accuracy};
+    exchange(found, to, to.struct_bytes, "bellows_policy");
+    if (text != nullptr) *text = of.texts[index].c_str();
+  });
+}
 
 bellows_status bellows_controller_set_targets(bellows_controller* controller,
                                               const bellows_targets* targets, double now_s) {
@@ -541,20 +614,26 @@ bellows_status bellows_controller_switches(const bellows_controller* controller,
 bellows_status bellows_session_classify(bellows_session* session, const float* image, size_t values,
                                         bellows_controller* controller, bellows_answer* answer) {
   return guarded([&] {
-    constexpr const char* kName = "bellows_answer";
     bellows_answer& to = needed(answer, "answer");
-    check_size<bellows_answer>(to.struct_bytes, kName);
-    const bellows::Result of = needed(session, "session")
-                                   .session.classify({&needed(image, "image"), values},
-                                                     needed(controller, "controller").controller);
-    const bellows_answer found = {sizeof(bellows_answer),
-                                  of.label,
-                                  of.confidence,
-                                  of.width,
-                                  of.decision.feasible ? 1 : 0,
-                                  static_cast<int>(of.decision.failing),
-                                  of.latency_us};
-    exchange(found, to, to.struct_bytes, kName);
+    check_size<bellows_answer>(to.struct_bytes, "bellows_answer");
+    tell(needed(session, "session")
+             .session.classify({&needed(image, "image"), values},
+                               needed(controller, "controller").controller),
+         to);
+  });
+}
+
+bellows_status bellows_session_classify_by(bellows_session* session, const float* image,
+                                           size_t values, bellows_policies* policies, size_t index,
+                                           bellows_answer* answer) {
+  return guarded([&] {
+    bellows_answer& to = needed(answer, "answer");
+    check_size<bellows_answer>(to.struct_bytes, "bellows_answer");
+    bellows_policies& of = needed(policies, "policies");
+    check_policy_index(of, index);
+    tell(needed(session, "session")
+             .session.classify({&needed(image, "image"), values}, of.policies[index]),
+         to);
   });
 }
 

@@ -63,8 +63,40 @@ void check_share(double value, std::string_view name) {
 }
 
 std::string named(std::size_t index, const OperatingPoint& point) {
-  return "operating point " + std::to_string(index) + " (width " + std::to_string(point.width) +
-         ", " + std::to_string(point.threads) + " threads)";
+  return "operating point " + std::to_string(index) + " (" +
+         (point.policy ? point.policy->text() : "width " + std::to_string(point.width)) + ", " +
+         std::to_string(point.threads) + " threads)";
+}
+
+// What a point, or one of its stops, takes.
+template <class Figures>
+void check_figures(const Figures& figures, const std::string& name) {
+  check_above_0(figures.latency_p50_us, "latency_p50_us of " + name);
+  check_above_0(figures.latency_p95_us, "latency_p95_us of " + name);
+  check_above_0(figures.latency_p99_us, "latency_p99_us of " + name);
+  if (figures.latency_p95_us < figures.latency_p50_us ||
+      figures.latency_p99_us < figures.latency_p95_us) {
+    refuse("latencies of " + name + " fall from p50 to p99", "they must not");
+  }
+  check_not_negative(figures.energy_uj, "energy_uj of " + name);
+}
+
+void check_stops(const OperatingPoint& point, const std::string& name) {
+  if (!point.policy) {
+    if (!point.stops.empty()) refuse(name + " has stops and no policy", "give both or none");
+    return;
+  }
+  if (point.width != point.policy->widest()) {
+    refuse(name + " has width " + std::to_string(point.width),
+           "it must be the widest of its policy, " + std::to_string(point.policy->widest()));
+  }
+  if (point.stops.empty()) refuse(name + " has no stops", "give one for each width it may stop at");
+  for (const Stop& stop : point.stops) {
+    const std::string of = "width " + std::to_string(stop.width) + " of " + name;
+    if (stop.width < 1 || stop.width > point.width) refuse(of, "the policy has no such width");
+    check_share(stop.share, "share of " + of);
+    check_figures(stop, of);
+  }
 }
 
 std::vector<OperatingPoint> checked(std::vector<OperatingPoint> points) {
@@ -73,20 +105,15 @@ std::vector<OperatingPoint> checked(std::vector<OperatingPoint> points) {
     const OperatingPoint& point = points[i];
     const std::string name = named(i, point);
     if (point.width < 1 || point.threads < 1) refuse(name, "both must be at least 1");
-    for (std::size_t other = 0; other < i; ++other) {
-      if (points[other].width == point.width && points[other].threads == point.threads) {
+    for (std::size_t other = 0; other < i && !point.policy; ++other) {
+      if (points[other].width == point.width && points[other].threads == point.threads &&
+          !points[other].policy) {
         refuse(name + " is there twice", "leave one out");
       }
     }
     check_share(point.accuracy, "accuracy of " + name);
-    check_above_0(point.latency_p50_us, "latency_p50_us of " + name);
-    check_above_0(point.latency_p95_us, "latency_p95_us of " + name);
-    check_above_0(point.latency_p99_us, "latency_p99_us of " + name);
-    if (point.latency_p95_us < point.latency_p50_us ||
-        point.latency_p99_us < point.latency_p95_us) {
-      refuse("latencies of " + name + " fall from p50 to p99", "they must not");
-    }
-    check_not_negative(point.energy_uj, "energy_uj of " + name);
+    check_figures(point, name);
+    check_stops(point, name);
   }
   return points;
 }
@@ -150,6 +177,16 @@ class ControllerState {
             points_, [](const OperatingPoint& point) { return point.energy_uj > 0; })),
         left_(points_.size()),
         keeps_(points_.size()) {
+    for (const OperatingPoint& point : points_) {
+      first_run_.push_back(runs_.size());
+      for (const Stop& stop : point.stops) runs_.push_back(stop);
+      if (point.policy) continue;
+      runs_.push_back({.width = point.width,
+                       .latency_p50_us = point.latency_p50_us,
+                       .latency_p95_us = point.latency_p95_us,
+                       .latency_p99_us = point.latency_p99_us,
+                       .energy_uj = point.energy_uj});
+    }
     set_targets(targets, now_s_);
   }
 
@@ -189,23 +226,31 @@ class ControllerState {
 
   Decision decide(std::optional<double> deadline_us) {
     note_request();
-    const Decision lasting = lasting_decision();
-    if (!deadline_us || latency_now_us(lasting.point) <= *deadline_us) return lasting;
-    return choose(bounds_of_targets(deadline_us), /*with_margin=*/false);
+    Decision decision = lasting_decision();
+    if (deadline_us && latency_now_us(decision.point) > *deadline_us) {
+      decision = choose(bounds_of_targets(deadline_us), /*with_margin=*/false);
+    }
+    OperatingPoint& point = points_[decision.point];
+    if (point.policy) {
+      decision.policy = &point.policy->turn();
+      decision.width = decision.policy->widest();
+    }
+    return decision;
   }
 
   void observe(const Reading& reading) {
-    const OperatingPoint& point = points_[reading.point];
-    latency_scale_.observe(reading.point, reading.latency_us / point.latency_p50_us,
-                           point.latency_p99_us / point.latency_p50_us);
-    const auto [middle, excess] = latency_scale_.middle();
-    tail_.observe(excess, profile_tail(points_[middle]));
-    overall_.observe(
-        reading.latency_us / (point.latency_p50_us * latency_scale_.own(reading.point)),
-        profile_tail(point));
-    const double energy_uj = reading.energy_uj.value_or(this->energy_uj(reading.point));
-    if (reading.energy_uj && point.energy_uj > 0 && *reading.energy_uj > 0) {
-      energy_scale_.observe(reading.point, *reading.energy_uj / point.energy_uj);
+    const std::size_t run = run_of(reading);
+    const Stop& ran = runs_[run];
+    latency_scale_.observe(reading.point, reading.latency_us / ran.latency_p50_us,
+                           ran.latency_p99_us / ran.latency_p50_us, run);
+    const ObservedScale::Middle middle = latency_scale_.middle();
+    tail_.observe(middle.excess, profile_tail(runs_[middle.run]));
+    overall_.observe(reading.latency_us / (ran.latency_p50_us * latency_scale_.own(reading.point)),
+                     profile_tail(ran));
+    const double energy_uj =
+        reading.energy_uj.value_or(ran.energy_uj * energy_scale_.of(reading.point));
+    if (reading.energy_uj && ran.energy_uj > 0 && *reading.energy_uj > 0) {
+      energy_scale_.observe(reading.point, *reading.energy_uj / ran.energy_uj);
     }
     const double joules = energy_uj * kJoules;
     spent_j_ += joules;
@@ -214,6 +259,18 @@ class ControllerState {
       store_budget_.spend(store_budget_j(), joules);
       joules_left_ = std::max(0.0, joules_left_ - joules);
     }
+  }
+
+  // What a request ran, as an index into runs_. Throws where its point knows no such width.
+  [[nodiscard]] std::size_t run_of(const Reading& reading) const {
+    const OperatingPoint& point = points_[reading.point];
+    const std::size_t first = first_run_[reading.point];
+    if (!point.policy && (reading.width == 0 || reading.width == point.width)) return first;
+    for (std::size_t i = 0; i < point.stops.size(); ++i) {
+      if (point.stops[i].width == reading.width) return first + i;
+    }
+    refuse("width " + std::to_string(reading.width) + " was read of " + named(reading.point, point),
+           point.policy ? "give the one at which its policy stopped" : "leave it 0");
   }
 
   void energy_left(double joules) {
@@ -280,11 +337,13 @@ class ControllerState {
     double spent_j = 0;
   };
 
-  [[nodiscard]] double profile_tail(const OperatingPoint& point) const {
+  // Of a point or a stop.
+  template <class Figures>
+  [[nodiscard]] double profile_tail(const Figures& figures) const {
     if (targets_.latency_percentile == 50) return 1;
     const double slow =
-        targets_.latency_percentile == 95 ? point.latency_p95_us : point.latency_p99_us;
-    return slow / point.latency_p50_us;
+        targets_.latency_percentile == 95 ? figures.latency_p95_us : figures.latency_p99_us;
+    return slow / figures.latency_p50_us;
   }
 
   [[nodiscard]] double power_budget_j() const {
@@ -481,6 +540,9 @@ class ControllerState {
   }
 
   std::vector<OperatingPoint> points_;
+  // What a reading may be of: the stops of each point that has a policy, and every other point.
+  std::vector<Stop> runs_ = {};
+  std::vector<std::size_t> first_run_ = {};  // of each point
   ControllerOptions options_;
   Targets targets_;
 
@@ -552,6 +614,7 @@ void Controller::observe(const Reading& reading) {
   check_above_0(reading.latency_us, "latency_us");
   if (reading.energy_uj) check_not_negative(*reading.energy_uj, "energy_uj");
   check_time(reading.now_s, "now_s");
+  static_cast<void>(state_->run_of(reading));  // refused before anything has changed
   state_->advance(reading.now_s);
   state_->observe(reading);
 }

@@ -30,11 +30,22 @@ void ModelInfo::check(const Network& network) const {
   }
   check("key 'accuracy.validation'", validation_accuracy.size(), network.groups());
   check("key 'accuracy.test'", test_accuracy.size(), network.groups());
+  for (const Selector& selector : selectors) {
+    try {
+      selector.check(network.groups(), network.classes());
+    } catch (const Error& error) {
+      throw Error(error.code(), std::string("key 'selectors': ") + error.what());
+    }
+  }
 }
 
 void ModelInfo::cut_to(int width) {
   for (std::vector<double>* accuracy : {&validation_accuracy, &test_accuracy}) {
     accuracy->resize(std::min(accuracy->size(), static_cast<std::size_t>(width)));
+  }
+  if (width <= 1) selectors.clear();
+  for (Selector& selector : selectors) {
+    selector.widths.resize(std::min(selector.widths.size(), static_cast<std::size_t>(width - 1)));
   }
 }
 
@@ -78,6 +89,26 @@ void ModelInfo::visit_fields(FieldVisitor& visitor) {
                   .minimum = 0,
                   .maximum = 1});
   });
+  visitor.tables(
+      "selectors",
+      {.help = "learned policies, tables of `alpha` and `widths`, see below; absent: none",
+       .absent_when_empty = true},
+      [this](const ConfigValue& table) {
+        FieldReader reader(table, "selectors." + std::to_string(selectors.size() + 1));
+        Selector selector;
+        selector.visit_fields(reader);
+        reader.finish();
+        selectors.push_back(std::move(selector));
+      },
+      [this] {
+        ConfigValue::Array array;
+        for (Selector& selector : selectors) {
+          FieldWriter writer;
+          selector.visit_fields(writer);
+          array.push_back(writer.value());
+        }
+        return array;
+      });
   visitor.tables(
       "extra", {.help = "anything else, as tables of two strings, `key` and `value`"},
       [this](const ConfigValue& table) {

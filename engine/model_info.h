@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/network.h"
+#include "engine/selector.h"
 #include "layers/fields.h"
 
 namespace bellows {
@@ -29,6 +30,8 @@ struct ModelInfo {
   std::vector<double> validation_accuracy;
   std::vector<double> test_accuracy;
 
+  std::vector<Selector> selectors;  ///< learned policies that read the answers; or none
+
   std::vector<std::pair<std::string, std::string>> extra;  ///< anything else, kept in order
 
   /// The value of `key` in `extra`, or nullptr. Valid until `extra` changes.
@@ -37,7 +40,8 @@ struct ModelInfo {
   /// Throws Error(kInvalidArgument) naming the key whose number of entries is not what `network`
   /// asks for.
   void check(const Network& network) const;
-  /// Forgets what is known of widths beyond `width`.
+  /// Forgets what is known of widths beyond `width`. Selectors stay for the widths that are left:
+  /// at the last of these they have nothing more to decide.
   void cut_to(int width);
 
   void visit_fields(FieldVisitor& visitor);

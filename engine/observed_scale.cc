@@ -23,7 +23,7 @@ constexpr double kUsed = 0.8;
 
 ObservedScale::ObservedScale(std::size_t points) : own_(points, 1.0) {}
 
-void ObservedScale::observe(std::size_t point, double ratio, double scatter) {
+void ObservedScale::observe(std::size_t point, double ratio, double scatter, std::size_t run) {
   ratio = std::clamp(ratio, 1 / kMostRatio, kMostRatio);
   if (point != point_) {
     if (readings_ < kReadings) attribute(scatter);
@@ -32,7 +32,7 @@ void ObservedScale::observe(std::size_t point, double ratio, double scatter) {
     readings_ = 0;
   }
   for (double& own : own_) own += kFading * (1 - own);
-  entries_[next_] = {.point = point, .ratio = ratio / own_[point]};
+  entries_[next_] = {.point = point, .run = run, .ratio = ratio / own_[point]};
   next_ = (next_ + 1) % kReadings;
   std::array<double, kReadings> sorted;
   std::ranges::transform(entries_, sorted.begin(), &Entry::ratio);
@@ -54,7 +54,7 @@ void ObservedScale::attribute(double scatter) {
 
 ObservedScale::Middle ObservedScale::middle() const {
   const Entry& entry = entries_[(next_ + kReadings / 2) % kReadings];
-  return {.point = entry.point, .excess = entry.ratio / common_};
+  return {.point = entry.point, .run = entry.run, .excess = entry.ratio / common_};
 }
 
 ObservedTail::ObservedTail(int percentile)

@@ -23,8 +23,8 @@ class ObservedScale {
   explicit ObservedScale(std::size_t points);
 
   /// A reading of `point` was `ratio` (above 0) times what the profile says. The profile's slow
-  /// readings are `scatter` times its typical ones.
-  void observe(std::size_t point, double ratio, double scatter = 1);
+  /// readings are `scatter` times its typical ones. `run` is the caller's, see Middle.
+  void observe(std::size_t point, double ratio, double scatter = 1, std::size_t run = 0);
 
   [[nodiscard]] double of(std::size_t point) const { return common_ * own_[point]; }
   /// The factor that is the point's own.
@@ -33,13 +33,15 @@ class ObservedScale {
   /// A reading in the middle of those that the common factor is the median of.
   struct Middle {
     std::size_t point = 0;
-    double excess = 1;  ///< the reading by what was typical around it
+    std::size_t run = 0;  ///< as it was given with the reading
+    double excess = 1;    ///< the reading by what was typical around it
   };
   [[nodiscard]] Middle middle() const;
 
  private:
   struct Entry {
     std::size_t point = 0;
+    std::size_t run = 0;
     double ratio = 1;  // without the point's own factor
   };
 

@@ -14,6 +14,7 @@
 #include "engine/bound_plan_onednn.h"
 #include "engine/group_times.h"
 #include "engine/model_state.h"
+#include "engine/policy_rule.h"
 #include "engine/softmax.h"
 #include "engine/threads.h"
 
@@ -63,6 +64,7 @@ struct SessionState {
         static_cast<std::size_t>(network.classes()) * static_cast<std::size_t>(options.max_batch);
     logits.assign(static_cast<std::size_t>(network.groups()), std::vector<float>(values));
     probabilities.resize(values);
+    scratch.resize(selector_inputs(static_cast<std::size_t>(network.classes())));
     const auto channels = static_cast<std::size_t>(network.input().channels_of(1));
     mean.assign(channels, 0.0F);
     stddev.assign(channels, 1.0F);
@@ -129,6 +131,21 @@ struct SessionState {
     note(wanted, start);
   }
 
+  // Runs what was loaded, one image, until `rule` stops it. REQUIRES: it fits the session.
+  void run_policy(const PolicyRule& rule, Clock::time_point start) {
+    if (rule.kind == PolicyKind::kWidth) {
+      run_loaded(rule.widest, start);
+      return;
+    }
+    const auto classes = static_cast<std::size_t>(model->network.classes());
+    continue_while(start, [&](int group, Clock::time_point) {
+      if (group == 1) return true;
+      const std::vector<float>& last = logits[static_cast<std::size_t>(group - 2)];
+      return group <= rule.widest && !rule.stops(group - 1, std::span(last).first(classes),
+                                                 std::span(probabilities).first(classes), scratch);
+    });
+  }
+
   void compute_probabilities() {
     const auto classes = static_cast<std::size_t>(model->network.classes());
     const std::vector<float>& last = logits[static_cast<std::size_t>(width - 1)];
@@ -156,6 +173,7 @@ struct SessionState {
   std::vector<float> stddev;
   std::vector<std::vector<float>> logits;  // [width - 1], [max_batch, classes]
   std::vector<float> probabilities;
+  std::vector<float> scratch;  // of policies
   GroupTimes times;
   int width = 0;
   int batch = 0;
@@ -311,21 +329,74 @@ int Session::run_until(std::span<const float> images, Clock::time_point deadline
   return state.width;
 }
 
-Result Session::classify(std::span<const float> image, Controller& controller) {
-  const auto seconds = [](Clock::time_point moment) {
-    return std::chrono::duration<double>(moment.time_since_epoch()).count();
+namespace {
+
+double seconds(Clock::time_point moment) {
+  return std::chrono::duration<double>(moment.time_since_epoch()).count();
+}
+
+void check_single(const internal::SessionState& state, std::span<const float> image) {
+  const int count = count_images(state, image);
+  if (count == 1) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "one image is classified at a time, " + std::to_string(count) + " were given");
+}
+
+// Whether the session can run a policy, whichever part of it has the turn.
+void check_policy(const internal::SessionState& state, const Policy& policy) {
+  const internal::PolicyRule& rule = internal::rule_of(policy);
+  const auto refuse = [](const std::string& problem) {
+    throw Error(ErrorCode::kInvalidArgument, problem);
   };
+  if (rule.widest > state.groups()) {
+    refuse("the policy may run width " + std::to_string(rule.widest) +
+           "; the session has widths 1 to " + std::to_string(state.groups()));
+  }
+  const auto classes = static_cast<std::size_t>(state.model->network.classes());
+  if (rule.classes() != 0 && rule.classes() != classes) {
+    refuse("the policy's selector reads answers of " + std::to_string(rule.classes()) +
+           " classes, the model has " + std::to_string(classes));
+  }
+  const bool looks = rule.kind == PolicyKind::kThresholds || rule.kind == PolicyKind::kSelector;
+  if (looks && state.one_shot()) {
+    refuse(
+        "the session is one-shot, so that a policy which looks at answers cannot go on from "
+        "them; make it refinable, or take widths and mixtures of them");
+  }
+  for (const Policy& part : rule.parts) check_policy(state, part);
+}
+
+}  // namespace
+
+Result Session::classify(std::span<const float> image, Policy& policy) {
+  internal::SessionState& state = *state_;
+  Result result;
+  const Clock::time_point start = Clock::now();
+  {
+    const internal::InUse in_use(state.in_use);
+    // Everything before the policy is asked, so that a refused call takes no turn.
+    check_single(state, image);
+    check_policy(state, policy);
+    const internal::PolicyRule& rule = internal::rule_of(policy.turn());
+    load(state, image, 1);
+    state.run_policy(rule, start);
+  }
+  const Prediction answer = best();
+  result.label = answer.label;
+  result.confidence = answer.confidence;
+  result.width = state.width;
+  result.latency_us = 1e6 * (seconds(Clock::now()) - seconds(start));
+  return result;
+}
+
+Result Session::classify(std::span<const float> image, Controller& controller) {
   internal::SessionState& state = *state_;
   Result result;
   const Clock::time_point start = Clock::now();
   {
     const internal::InUse in_use(state.in_use);
     // Everything before the controller is asked, so that a refused call is no request to it.
-    if (count_images(state, image) != 1) {
-      throw Error(ErrorCode::kInvalidArgument, "one image is classified at a time, " +
-                                                   std::to_string(count_images(state, image)) +
-                                                   " were given");
-    }
+    check_single(state, image);
     for (const OperatingPoint& point : controller.points()) {
       if (point.threads != state.options.threads || point.width > state.groups()) {
         throw Error(ErrorCode::kInvalidArgument,
@@ -335,20 +406,26 @@ Result Session::classify(std::span<const float> image, Controller& controller) {
                         std::to_string(state.options.threads) +
                         "; make the controller from Profile::points for these");
       }
+      if (point.policy) check_policy(state, *point.policy);
     }
     result.decision = controller.decide(seconds(start));
     load(state, image, 1);
-    state.run_loaded(result.decision.width, start);
+    if (result.decision.policy != nullptr) {
+      state.run_policy(internal::rule_of(*result.decision.policy), start);
+    } else {
+      state.run_loaded(result.decision.width, start);
+    }
   }
   const Prediction answer = best();
   const Clock::time_point end = Clock::now();
   result.label = answer.label;
   result.confidence = answer.confidence;
-  result.width = result.decision.width;
+  result.width = state.width;
   result.latency_us = 1e6 * (seconds(end) - seconds(start));
   controller.observe({.point = result.decision.point,
                       .latency_us = std::max(result.latency_us, 1e-3),
-                      .now_s = seconds(end)});
+                      .now_s = seconds(end),
+                      .width = result.width});
   return result;
 }
 

@@ -257,10 +257,12 @@ void FieldWriter::table(const char* key, const FieldInfo& /*info*/,
   visit(inner);
   add(key, inner.value());
 }
-void FieldWriter::tables(const char* key, const FieldInfo& /*info*/,
+void FieldWriter::tables(const char* key, const FieldInfo& info,
                          const std::function<void(const ConfigValue&)>& /*read*/,
                          const std::function<ConfigValue::Array()>& write) {
-  add(key, ConfigValue(write()));
+  ConfigValue::Array array = write();
+  if (array.empty() && info.absent_when_empty) return;
+  add(key, ConfigValue(std::move(array)));
 }
 
 void FieldDocumenter::add(const char* key, const char* type, const ConfigValue& initial,

@@ -29,6 +29,8 @@ struct FieldInfo {
   std::vector<std::string> choices = {};                      ///< of each string; empty: any
   /// Of an array of integers in a layer: it has one entry for each group, and is cut with them.
   bool per_group = false;
+  /// Of an array of tables: it is not written where it has none.
+  bool absent_when_empty = false;
 };
 
 /// A height and a width; written as one number (both equal) or as [height, width].

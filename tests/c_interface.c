@@ -739,6 +739,65 @@ static void a_profile_drives_a_session(const char* path) {
   bellows_controller_free(controller);
 }
 
+static void policies_stop_a_session(const char* path, const char* profile_path) {
+  bellows_policies* policies = NULL;
+  bellows_profile* profile = NULL;
+  bellows_controller* controller = NULL;
+  bellows_policy policy = BELLOWS_POLICY_INIT;
+  bellows_targets targets = BELLOWS_TARGETS_INIT;
+  bellows_answer answer = BELLOWS_ANSWER_INIT;
+  const char* text = NULL;
+  size_t count = 0;
+  int wide = 0;
+  REFUSED(bellows_policies_load("nowhere.json", model, &policies), BELLOWS_NOT_FOUND,
+          "nowhere.json");
+  REFUSED(bellows_policies_load(NULL, model, &policies), BELLOWS_INVALID_ARGUMENT,
+          "'path' is NULL");
+  REFUSED(bellows_policies_load(path, NULL, &policies), BELLOWS_INVALID_ARGUMENT,
+          "'model' is NULL");
+  REFUSED(bellows_policies_load(path, model, NULL), BELLOWS_INVALID_ARGUMENT, "'policies' is NULL");
+  CHECK(bellows_policies_load(path, model, &policies) == BELLOWS_OK);
+  if (policies == NULL) return;
+  CHECK(bellows_policies_count(policies, &count) == BELLOWS_OK && count == 3);
+  CHECK(bellows_policies_describe(policies, 1, &policy, &text) == BELLOWS_OK);
+  CHECK(policy.kind == BELLOWS_POLICY_THRESHOLDS && policy.widest == info.groups);
+  CHECK(policy.accuracy == 0.95 && text != NULL && strstr(text, "max_probability") != NULL);
+  REFUSED(bellows_policies_describe(policies, 3, &policy, NULL), BELLOWS_NOT_FOUND, "policy 3");
+
+  /* Sure enough from the first width on. */
+  CHECK(bellows_session_classify_by(session, image, info.image_values, policies, 1, &answer) ==
+        BELLOWS_OK);
+  CHECK(answer.width == 1 && answer.latency_us > 0);
+  /* Every second image at the widest. */
+  for (int i = 0; i < 10; ++i) {
+    CHECK(bellows_session_classify_by(session, image, info.image_values, policies, 2, &answer) ==
+          BELLOWS_OK);
+    wide += answer.width == info.groups ? 1 : 0;
+  }
+  CHECK(wide == 5);
+  REFUSED(bellows_session_classify_by(session, image, info.image_values, policies, 3, &answer),
+          BELLOWS_NOT_FOUND, "policy 3");
+  REFUSED(bellows_session_classify_by(session, image, 1, policies, 1, &answer),
+          BELLOWS_INVALID_ARGUMENT, "image");
+  REFUSED(bellows_session_classify_by(session, image, info.image_values, NULL, 1, &answer),
+          BELLOWS_INVALID_ARGUMENT, "'policies' is NULL");
+
+  CHECK(bellows_profile_load(profile_path, &profile) == BELLOWS_OK);
+  targets.min_accuracy = 0.94;
+  targets.objective = BELLOWS_CHEAPEST;
+  REFUSED(bellows_controller_create_with(profile, NULL, model, 1, &targets, NULL, &controller),
+          BELLOWS_INVALID_ARGUMENT, "'policies' is NULL");
+  CHECK(bellows_controller_create_with(profile, policies, model, 1, &targets, NULL, &controller) ==
+        BELLOWS_OK);
+  bellows_profile_free(profile);
+  bellows_policies_free(policies);
+  bellows_policies_free(NULL);
+  CHECK(bellows_session_classify(session, image, info.image_values, controller, &answer) ==
+        BELLOWS_OK);
+  CHECK(answer.width == 1 && answer.feasible == 1);
+  bellows_controller_free(controller);
+}
+
 static void a_model_freed_before_its_session(void) {
   int label = -1;
   bellows_model_free(model);
@@ -748,8 +807,8 @@ static void a_model_freed_before_its_session(void) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "Usage: c_interface MODEL OTHER_MODEL PROFILE FOLDER\n");
+  if (argc != 6) {
+    fprintf(stderr, "Usage: c_interface MODEL OTHER_MODEL PROFILE FOLDER POLICIES\n");
     return 2;
   }
   CHECK(strcmp(bellows_last_error(), "") == 0);
@@ -779,6 +838,7 @@ int main(int argc, char** argv) {
   targets_choose_the_point();
   wrong_targets();
   a_profile_drives_a_session(argv[3]);
+  policies_stop_a_session(argv[5], argv[3]);
   growing_a_deployed_model(argv[1], argv[2], argv[4]);
   a_model_freed_before_its_session();
 

@@ -8,6 +8,7 @@
 
 #include "engine/model_file.h"
 #include "engine/model_state.h"
+#include "engine/policy_data.h"
 #include "engine/profile_data.h"
 #include "tests/grouped_networks.h"
 
@@ -49,6 +50,25 @@ class CInterface : public ::testing::TestWithParam<const char*> {
     internal::write_profile(file, profile);
     return file.string();
   }
+
+  // The widest width, a policy that always stops at once, and both in turns.
+  static std::string tuned(const std::filesystem::path& folder, const std::string& path) {
+    const Model model = Model::load(path);
+    const auto groups = static_cast<std::size_t>(model.groups());
+    std::vector<double> widest(groups);
+    widest.back() = 1;
+    internal::PolicyData data{.group_sha256 = internal::state_of(model)->group_sha256,
+                              .width_costs = std::vector<double>(groups, 1)};
+    data.points = {
+        {.kind = "width", .width = model.groups(), .tuning = {0.9, 3, widest}},
+        {.kind = "thresholds",
+         .thresholds = std::vector<double>(groups - 1),
+         .tuning = {0.95, 1, {1.0}}},
+        {.kind = "mixture", .parts = {1, 2}, .shares = {0.5, 0.5}, .tuning = {0.92, 2, {1.0}}}};
+    const auto file = folder / "policies.json";
+    internal::write_policies(file, data);
+    return file.string();
+  }
 };
 
 TEST_P(CInterface, DoesWhatItsHeaderSays) {
@@ -58,7 +78,8 @@ TEST_P(CInterface, DoesWhatItsHeaderSays) {
   const std::string model = saved(folder, GetParam());
   const std::string command = std::string("'") + BELLOWS_C_INTERFACE + "' '" + model + "' '" +
                               saved(folder, "linear_first_grouped_additive") + "' '" +
-                              profiled(folder, model) + "' '" + folder.string() + "'";
+                              profiled(folder, model) + "' '" + folder.string() + "' '" +
+                              tuned(folder, model) + "'";
   EXPECT_EQ(std::system(command.c_str()), 0);
   std::filesystem::remove_all(folder);
 }

@@ -93,6 +93,8 @@ function(check_library_source path folder text)
     "libcurl and zlib belong in training/")
   confine(${path} "${text}" "[<\"](libpng[0-9]*/)?png\\.h[>\"]" "training/|cli/"
     "libpng belongs in training/ and cli/")
+  confine(${path} "${text}" "[<\"](coin/)?(Cbc|Clp|Coin|Osi)[A-Za-z]+\\.h(pp)?[>\"]"
+    "training/policies/mixture_program\\.cc$" "CBC belongs in training/policies/mixture_program.cc")
   confine(${path} "${text}" "${no_name}sodium(\\.h|_init)" "engine/|training/|cli/"
     "libsodium belongs in engine/, training/ and cli/")
   foreach(printing IN ITEMS "<iostream>" "std::w?(cout|cerr|clog)"

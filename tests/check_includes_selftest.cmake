@@ -68,6 +68,8 @@ expect_refusal(engine/a.cc "#include <matio.h>" "libarchive and matio belong in"
 expect_refusal(cli/a.cc "#include <curl/curl.h>" "libcurl and zlib belong in")
 expect_refusal(engine/a.cc "#include <zlib.h>" "libcurl and zlib belong in")
 expect_refusal(engine/a.cc "#include <png.h>" "libpng belongs in")
+expect_refusal(training/policies/tuner.cc "#include <CbcModel.hpp>" "CBC belongs in")
+expect_refusal(engine/a.cc "#include <coin/OsiClpSolverInterface.hpp>" "CBC belongs in")
 expect_refusal(layers/a.cc "#include <sodium.h>" "libsodium belongs in")
 
 # Printing and ending.
@@ -108,6 +110,7 @@ expect_silence(engine/a.cc "#include <bellows/model.h>\n#include <nlohmann/json.
 expect_silence(training/a.cc
   "#include <Eigen/Core>\n#include <curl/curl.h>\n#include <matio.h>\n#include <toml++/toml.h>
 #include <zlib.h>\n#include \"engine/a.h\"\n")
+expect_silence(training/policies/mixture_program.cc "#include <CbcModel.hpp>\n")
 expect_silence(cli/a.cc
   "#include <cxxopts.hpp>\n#include <iostream>\nint f() { std::exit(2); }\n")
 expect_silence(tests/a_test.cc

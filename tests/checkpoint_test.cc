@@ -87,8 +87,8 @@ TEST_F(CheckpointTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(after.state.mean, before.state.mean);
   ASSERT_EQ(after.arrays.size(), before.arrays.size());
   for (std::size_t i = 0; i < after.arrays.size(); ++i) {
-    const auto& [name, values] = before.arrays[i];
-    EXPECT_EQ(after.arrays[i].name, name);
+    const std::vector<float>& values = before.arrays[i].values;
+    EXPECT_EQ(after.arrays[i].name, before.arrays[i].name);
     ASSERT_EQ(after.arrays[i].values.size(), values.size());
     for (std::size_t j = 0; j < values.size(); ++j) {
       EXPECT_EQ(std::signbit(after.arrays[i].values[j]), std::signbit(values[j]));

@@ -1159,6 +1159,103 @@ TEST_F(Command, ProfileAndRunNameWhatIsWrongWithTheirArguments) {
   expect_refused(bellows(run + " --schedule " + schedule), 1, {schedule + ":2", "max_speed"});
 }
 
+TEST_F(Command, TuneFindsPoliciesByWhichRunServes) {
+  const std::string model = trained();
+  const std::string policies = path("policies.json");
+  const Result tuned = bellows("tune " + model + " --out " + policies + " --table " +
+                               path("table") + " --method quantile,sweep,bayesian,random" +
+                               " --evaluations 12 --alpha 0.05 --model-out " + path("with") +
+                               " --budget 90% --points 4 --temperature");
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  EXPECT_THAT(tuned.out, AllOf(HasSubstr("tuned on 20 images"), HasSubstr("sweep"),
+                               HasSubstr("40 test images"), HasSubstr("mixture of widths")));
+  const PolicySet set = PolicySet::load(policies, Model::load(path("with")));
+  EXPECT_GT(set.size(), 8U);
+  // The groups are the same, so that policies without selectors fit the model as it was.
+  EXPECT_EQ(text_of(path("with")).size() > text_of(model).size(), true);
+  ASSERT_EQ(bellows("profile " + model + " --seconds 0.01 --out " + path("p.json")).code, 0);
+  const Result run = bellows("run " + path("with") + " --profile " + path("p.json") + " --policy " +
+                             policies + " --log " + path("log.jsonl"));
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("The last image was served by "));
+  EXPECT_THAT(text_of(path("log.jsonl")), HasSubstr("\"policy\""));
+
+  // The table is taken as it is, which the time of the file shows.
+  const auto written = std::filesystem::last_write_time(path("table"));
+  const Result again = bellows("tune " + model + " --method quantile --out " + policies +
+                               " --table " + path("table"));
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(std::filesystem::last_write_time(path("table")), written);
+}
+
+TEST_F(Command, TuneTakesItsCostsFromAProfile) {
+  const std::string model = trained();
+  const std::string profile = path("p.json");
+  ASSERT_EQ(
+      bellows("profile " + model + " --seconds 0.01 --device server-cpu --out " + profile).code, 0);
+  const std::string tune = "tune " + model + " --method quantile --confidence margin --out " +
+                           path("policies.json") + " --profile " + profile;
+  EXPECT_THAT(bellows(tune + " --cost latency").out, HasSubstr("Cost: median of one image on"));
+  EXPECT_THAT(bellows(tune + " --cost energy").out, HasSubstr("server-cpu"));
+  EXPECT_EQ(bellows(tune + " --budget 100% --time-budget 1e9 --requests 7").code, 0);
+}
+
+TEST_F(Command, TuneNamesWhatIsWrongWithItsArguments) {
+  const std::string model = trained();
+  const std::string tune = "tune " + model + " --method quantile --out " + path("policies.json");
+  expect_refused(bellows("tune " + model), 2, {"--out FILE.json"});
+  expect_refused(bellows("tune " + model + " --out " + model), 2, {"--out"});
+  expect_refused(bellows(tune + " --method guess"), 2, {"--method", "'guess'"});
+  expect_refused(bellows(tune + " --confidence mood"), 2, {"--confidence", "'mood'"});
+  expect_refused(bellows(tune + " --cost money"), 2, {"--cost", "'money'"});
+  expect_refused(bellows(tune + " --cost energy"), 2, {"--profile"});
+  expect_refused(bellows(tune + " --threads 2"), 2, {"--threads", "--profile"});
+  expect_refused(bellows(tune + " --alpha 0.1"), 2, {"--alpha", "--model-out"});
+  expect_refused(bellows(tune + " --alpha -1 --model-out " + path("m")), 2, {"--alpha", "'-1'"});
+  expect_refused(bellows(tune + " --selector-loss zeal --alpha 1 --model-out " + path("m")), 2,
+                 {"'zeal'"});
+  expect_refused(bellows(tune + " --requests 5"), 2, {"--requests", "--budget"});
+  expect_refused(bellows(tune + " --budget 10 --switching-cost 5"), 2, {"--requests"});
+  expect_refused(bellows(tune + " --budget 10"), 1, {"the budget", "below the cheapest point"});
+  expect_refused(bellows(tune + " --budget x"), 2, {"--budget", "'x'"});
+  expect_refused(bellows(tune + " --budget 50% --time-budget 5"), 2, {"--time-budget"});
+  EXPECT_FALSE(std::filesystem::exists(path("policies.json")));
+  // The table of another model.
+  ASSERT_EQ(bellows(tune + " --table " + path("table")).code, 0);
+  const std::string other = path("other");
+  ASSERT_EQ(bellows("train " + config(digits()) + " --seed 7 --out " + path("other_run")).code, 0);
+  expect_refused(bellows("tune " + path("other_run/model.safetensors") + " --out " + other +
+                         " --table " + path("table")),
+                 1, {"table", "another model"});
+}
+
+TEST_F(Command, TuneRefusesTuningImagesThatAreTestImages) {
+  // The same digits for training and for testing.
+  for (const char* part : {"train", "test"}) {
+    for (int i = 0; i < 60; ++i) {
+      digit_png(i, std::string("pngs/") + part + "/class" + std::to_string(i % 10) + "/" +
+                       std::to_string(i) + ".png");
+    }
+  }
+  const std::string data = " --data " + path("pngs");
+  ASSERT_EQ(
+      bellows("train " + config("format = \"folder\"\n") + data + " --out " + path("run")).code, 0);
+  expect_refused(
+      bellows("tune " + path("run/model.safetensors") + data + " --out " + path("policies.json")),
+      1, {"12 of the 12 tuning images", "test images too"});
+}
+
+TEST_F(Command, RunRefusesThePoliciesOfAnotherModel) {
+  const std::string model = trained();
+  ASSERT_EQ(bellows("tune " + model + " --method quantile --out " + path("policies.json")).code, 0);
+  ASSERT_EQ(bellows("train " + config(digits()) + " --seed 7 --out " + path("other")).code, 0);
+  const std::string other = path("other/model.safetensors");
+  ASSERT_EQ(bellows("profile " + other + " --seconds 0.01 --out " + path("p.json")).code, 0);
+  expect_refused(bellows("run " + other + " --profile " + path("p.json") + " --policy " +
+                         path("policies.json")),
+                 1, {"policies.json", "another model"});
+}
+
 TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
   const std::string run = config(digits());
   const std::string model = path("run/model.safetensors");
@@ -1176,6 +1273,9 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
         "diff " + model + " --json --base " + path("narrow") + " --out " + path("growth"),
         "apply " + path("growth") + " " + path("narrow") + " --json",
         "profile " + model + " --json --seconds 0.01 --device server-cpu --out " + path("p.json"),
+        "tune " + model + " --json --method quantile --out " + path("policies.json"),
+        "run " + model + " --json --policy " + path("policies.json") + " --profile " +
+            path("p.json"),
         "run " + model + " --json --max-latency 1e6 --max-power 1e3 --min-accuracy 0.01 " +
             "--battery 1e6 --until 1e3 --profile " + path("p.json") + " --schedule " + schedule,
         "report " + model + " --json --out " + path("report.html"), "data list --json " + path(""),

@@ -42,6 +42,23 @@ TEST(ControllerAllocation, DecidingObservingAndNewTargetsAllocateNothing) {
                       .latency_p99_us = 120.0 * width,
                       .energy_uj = 10.0 * width});
   }
+  OperatingPoint mixed{
+      .width = 2,
+      .accuracy = 0.15,
+      .latency_p50_us = 150,
+      .latency_p95_us = 200,
+      .latency_p99_us = 240,
+      .energy_uj = 15,
+      .policy = Policy::mixture({{Policy::at_width(1), 1}, {Policy::at_width(2), 1}})};
+  for (const int width : {1, 2}) {
+    mixed.stops.push_back({.width = width,
+                           .share = 0.5,
+                           .latency_p50_us = 100.0 * width,
+                           .latency_p95_us = 110.0 * width,
+                           .latency_p99_us = 120.0 * width,
+                           .energy_uj = 10.0 * width});
+  }
+  points.push_back(mixed);
   const std::int64_t before_making = allocations;
   Controller controller(points);
   EXPECT_GT(allocations, before_making);
@@ -62,7 +79,8 @@ TEST(ControllerAllocation, DecidingObservingAndNewTargetsAllocateNothing) {
     controller.observe({.point = next.point,
                         .latency_us = 100.0 * next.width * (1 + i % 7),
                         .energy_uj = 9.0 * next.width,
-                        .now_s = now_s});
+                        .now_s = now_s,
+                        .width = next.width});
   }
   EXPECT_EQ(allocations, before);
   EXPECT_GT(controller.switches(), 10);

@@ -722,5 +722,109 @@ TEST(Controller, RefusesReadingsTimesAndOptionsThatCannotBe) {
   EXPECT_THAT(with({.margin = kNoNumber}), HasSubstr("margin"));
 }
 
+// Of four widths as four_widths() has them: a policy that stops at the first half of the time.
+OperatingPoint half_and_half(double accuracy) {
+  OperatingPoint made = point(2, accuracy, 300, 20);
+  made.policy = Policy::with_thresholds({.values = {0.5}});
+  for (const int width : {1, 2}) {
+    const OperatingPoint plain = four_widths()[static_cast<std::size_t>(width - 1)];
+    made.stops.push_back({.width = width,
+                          .share = 0.5,
+                          .latency_p50_us = plain.latency_p50_us,
+                          .latency_p95_us = plain.latency_p95_us,
+                          .latency_p99_us = plain.latency_p99_us,
+                          .energy_uj = plain.energy_uj});
+  }
+  return made;
+}
+
+std::vector<OperatingPoint> with_policy(double accuracy) {
+  std::vector<OperatingPoint> points = four_widths();
+  points.push_back(half_and_half(accuracy));
+  return points;
+}
+
+TEST(Controller, APolicyIsTakenWhereItIsBestWithinTheLimits) {
+  Controller controller(with_policy(0.86), {.max_energy_uj = 25});
+  const Decision next = controller.decide(0);
+  EXPECT_EQ(next.point, 4U);
+  EXPECT_EQ(next.width, 2);
+  ASSERT_NE(next.policy, nullptr);
+  EXPECT_EQ(next.policy->kind(), PolicyKind::kThresholds);
+  controller.set_targets({.max_energy_uj = 15}, 1);
+  EXPECT_EQ(controller.decide(1).policy, nullptr);
+}
+
+TEST(Controller, AnEarlyStopIsNotTakenForAQuickMachine) {
+  Controller controller(with_policy(0.86), {.max_latency_us = 400});
+  for (int i = 0; i < 200; ++i) {
+    const Decision next = controller.decide(0.01 * i);
+    ASSERT_EQ(next.point, 4U);
+    const int width = i % 2 == 0 ? 1 : 2;
+    controller.observe({.point = next.point,
+                        .latency_us = scattered(width == 1 ? 100 : 300, i),
+                        .now_s = 0.01 * i,
+                        .width = width});
+  }
+  EXPECT_NEAR(controller.expected_latency_us(0), 120, 12);
+  EXPECT_NEAR(controller.expected_latency_us(2), 720, 72);
+}
+
+TEST(Controller, WhatAPolicySpentIsThatOfTheWidthItStoppedAt) {
+  Controller controller(with_policy(0.95),
+                        {.energy_left = EnergyLeft{.joules = 1e-3, .until_s = 100}});
+  // 25 stops at width 1 take 250 uJ, 25 at width 2 take 750: all that there is.
+  for (int i = 0; i < 50; ++i) {
+    controller.decide(0.001 * i);
+    controller.observe(
+        {.point = 4, .latency_us = 100, .now_s = 0.001 * i, .width = i % 2 == 0 ? 1 : 2});
+  }
+  const Decision next = controller.decide(0.06);
+  EXPECT_FALSE(next.feasible);
+  EXPECT_EQ(next.failing, Limit::kEnergyLeft);
+}
+
+TEST(Controller, RefusesPoliciesThatDoNotSayWhereTheyStop) {
+  const auto refused = [](const OperatingPoint& point) {
+    return refusal([&] { Controller({four_widths()[0], point}); });
+  };
+  OperatingPoint bad = half_and_half(0.9);
+  bad.stops.clear();
+  EXPECT_THAT(refused(bad), HasSubstr("has no stops"));
+  bad = half_and_half(0.9);
+  bad.width = 3;
+  EXPECT_THAT(refused(bad), HasSubstr("the widest of its policy, 2"));
+  bad = half_and_half(0.9);
+  bad.stops[1].width = 3;
+  EXPECT_THAT(refused(bad), HasSubstr("no such width"));
+  bad = half_and_half(0.9);
+  bad.stops[0].share = -1;
+  EXPECT_THAT(refused(bad), HasSubstr("share of width 1"));
+  bad = half_and_half(0.9);
+  bad.policy.reset();
+  EXPECT_THAT(refused(bad), HasSubstr("stops and no policy"));
+  Controller controller(with_policy(0.9));
+  EXPECT_THAT(refusal([&] { controller.observe({.point = 4, .latency_us = 1, .width = 3}); }),
+              HasSubstr("width 3"));
+  EXPECT_THAT(refusal([&] { controller.observe({.point = 4, .latency_us = 1}); }),
+              HasSubstr("width 0"));
+  EXPECT_THAT(refusal([&] { controller.observe({.point = 1, .latency_us = 1, .width = 1}); }),
+              HasSubstr("width 1"));
+}
+
+TEST(Controller, AMixtureIsDealtOutByItsDecisions) {
+  OperatingPoint mixed = half_and_half(0.99);
+  mixed.policy = Policy::mixture({{Policy::at_width(1), 1}, {Policy::at_width(2), 1}});
+  Controller controller({four_widths()[0], mixed});
+  int wide = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Decision next = controller.decide(i);
+    ASSERT_EQ(next.point, 1U);
+    wide += next.width == 2 ? 1 : 0;
+    controller.observe({.point = 1, .latency_us = 100.0, .now_s = 1.0 * i, .width = next.width});
+  }
+  EXPECT_EQ(wide, 5);
+}
+
 }  // namespace
 }  // namespace bellows

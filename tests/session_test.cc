@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/model_state.h"
+#include "engine/policy_rule.h"
 #include "layers/adapter_onednn.h"
 #include "layers/conv.h"
 #include "tests/grouped_networks.h"
@@ -413,6 +414,137 @@ TEST_F(SessionTest, ClassifyRunsTheWidthThatTheControllerChoosesAndTellsItTheTim
   // A second a run, says the profile; readings soon say that it is less.
   for (int i = 0; i < 10; ++i) session.classify(one_image(), controller);
   EXPECT_LT(controller.expected_latency_us(0), 1e6);
+}
+
+// By the answers of each width themselves: what a policy must decide.
+int first_sure_width(Session& session, std::span<const float> image, int widths, float threshold) {
+  for (int width = 1; width < widths; ++width) {
+    session.run(image, width);
+    if (session.best().confidence >= threshold) return width;
+  }
+  return widths;
+}
+
+TEST_F(SessionTest, APolicyStopsAtTheFirstWidthThatIsSureEnough) {
+  Session session(model_);
+  Session other(model_);
+  std::vector<int> stopped(4);
+  const std::vector<float> images = random_images(network_, 40, 2);
+  const std::size_t elements = model_.image_elements();
+  for (const float threshold : {0.25F, 0.4F, 0.6F}) {
+    Policy policy = Policy::with_thresholds({.values = {threshold, threshold}});
+    for (std::size_t i = 0; i < 40; ++i) {
+      const auto image = std::span(images).subspan(i * elements, elements);
+      const int expected = first_sure_width(other, image, 3, threshold);
+      const Result result = session.classify(image, policy);
+      EXPECT_EQ(result.width, expected);
+      EXPECT_EQ(session.width(), expected);
+      other.run(image, expected);
+      EXPECT_EQ(result.label, other.best().label);
+      EXPECT_EQ(result.confidence, other.best().confidence);
+      EXPECT_GT(result.latency_us, 0);
+      ++stopped[static_cast<std::size_t>(expected)];
+    }
+  }
+  // The images are such that every width is among them.
+  for (const int width : {1, 2, 3}) EXPECT_GT(stopped[static_cast<std::size_t>(width)], 0);
+}
+
+TEST_F(SessionTest, AfterAPolicyStoppedRefiningGoesOn) {
+  Session session(model_);
+  Policy always = Policy::with_thresholds({.values = {0, 0}});
+  EXPECT_EQ(session.classify(one_image(), always).width, 1);
+  session.refine();
+  session.refine();
+  Session wide(model_);
+  wide.run(one_image(), 3);
+  EXPECT_TRUE(std::ranges::equal(session.logits(), wide.logits()));
+}
+
+TEST_F(SessionTest, AMixtureDealsImagesOut) {
+  Session session(model_, {.memory = MemoryMode::kOneShot});
+  Policy mixture = Policy::mixture({{Policy::at_width(1), 3}, {Policy::at_width(3), 1}});
+  std::vector<int> widths;
+  for (int i = 0; i < 8; ++i) widths.push_back(session.classify(one_image(), mixture).width);
+  EXPECT_EQ(std::ranges::count(widths, 1), 6);
+  EXPECT_EQ(std::ranges::count(widths, 3), 2);
+}
+
+TEST_F(SessionTest, ASelectorStopsWhereItsOutputIsNotNegative) {
+  // Five classes: eight inputs. The output is the margin of the probabilities less a limit.
+  StopNetwork by_margin{.hidden_weight = std::vector<float>(8), .hidden_bias = {0}, .weight = {1}};
+  by_margin.hidden_weight[5] = 1;
+  by_margin.bias = -0.75F;
+  Policy policy = internal::selector_policy({.alpha = 1, .widths = {by_margin, by_margin}}, 1);
+  Policy same =
+      Policy::with_thresholds({.confidence = Confidence::kMargin, .values = {0.75, 0.75}});
+  Session session(model_);
+  const std::vector<float> images = random_images(network_, 40, 3);
+  const std::size_t elements = model_.image_elements();
+  std::vector<int> stopped(4);
+  for (std::size_t i = 0; i < 40; ++i) {
+    const auto image = std::span(images).subspan(i * elements, elements);
+    const int width = session.classify(image, same).width;
+    EXPECT_EQ(session.classify(image, policy).width, width);
+    ++stopped[static_cast<std::size_t>(width)];
+  }
+  EXPECT_GT(stopped[1], 0);
+  EXPECT_GT(stopped[3], 0);
+}
+
+TEST_F(SessionTest, APolicyThatTheSessionCannotRunIsRefusedAndTakesNoTurn) {
+  Session session(model_, {.max_batch = 2});
+  session.run(one_image(), 1);
+  Policy wide = Policy::with_thresholds({.values = {0.5, 0.5, 0.5}});
+  EXPECT_THAT(refusal([&] { session.classify(one_image(), wide); }), HasSubstr("width 4"));
+  const StopNetwork two_classes{
+      .hidden_weight = std::vector<float>(5), .hidden_bias = {0}, .weight = {1}};
+  Policy other = internal::selector_policy({.widths = {two_classes}}, 1);
+  EXPECT_THAT(refusal([&] { session.classify(one_image(), other); }),
+              HasSubstr("2 classes, the model has 5"));
+  Policy looks = Policy::with_thresholds({.values = {0.5, 0.5}});
+  Session one_shot(model_, {.memory = MemoryMode::kOneShot});
+  EXPECT_THAT(refusal([&] { one_shot.classify(one_image(), looks); }), HasSubstr("one-shot"));
+  Policy mixed = Policy::mixture({{Policy::at_width(1), 1}, {looks, 1}});
+  EXPECT_THAT(refusal([&] { one_shot.classify(one_image(), mixed); }), HasSubstr("one-shot"));
+  const std::vector<float> two(2 * model_.image_elements(), 0.5F);
+  EXPECT_THAT(refusal([&] { session.classify(two, mixed); }), HasSubstr("one image"));
+  EXPECT_EQ(session.width(), 1);
+  // The first turn is still the first.
+  Policy fresh = Policy::mixture({{Policy::at_width(1), 1}, {looks, 1}});
+  EXPECT_EQ(mixed.turn().text(), fresh.turn().text());
+}
+
+TEST_F(SessionTest, AControllerOverPoliciesIsToldWhereTheyStop) {
+  Session session(model_);
+  const auto with_policy = [&](const Policy& policy, double accuracy) {
+    OperatingPoint made = point(3);
+    made.accuracy = accuracy;
+    made.policy = policy;
+    for (const int width : {1, 2, 3}) {
+      made.stops.push_back({.width = width,
+                            .share = 1.0 / 3,
+                            .latency_p50_us = 1e6,
+                            .latency_p95_us = 1e6,
+                            .latency_p99_us = 1e6,
+                            .energy_uj = 1.0 * width});
+    }
+    return made;
+  };
+  const Policy always = Policy::with_thresholds({.values = {0, 0}});
+  Controller controller({point(1), with_policy(always, 0.99)});
+  const Result result = session.classify(one_image(), controller);
+  EXPECT_EQ(result.width, 1);
+  ASSERT_NE(result.decision.policy, nullptr);
+  EXPECT_EQ(result.decision.policy->text(), always.text());
+  for (int i = 0; i < 10; ++i) session.classify(one_image(), controller);
+  EXPECT_LT(controller.expected_latency_us(1), 1e6);
+
+  const Policy wide = Policy::with_thresholds({.values = {0, 0, 0}});
+  OperatingPoint too_wide = with_policy(wide, 0.5);
+  too_wide.width = 4;
+  Controller refused({point(1), too_wide});
+  EXPECT_THAT(refusal([&] { session.classify(one_image(), refused); }), HasSubstr("width 4"));
 }
 
 TEST_F(SessionTest, ClassifyRefusesBeforeTheControllerIsAsked) {

@@ -14,6 +14,9 @@ bellows_dependency(eigen "Eigen 3.4+" libeigen3-dev Eigen3_FOUND Eigen3::Eigen)
 find_package(tomlplusplus CONFIG QUIET)
 bellows_dependency(toml "toml++" libtomlplusplus-dev tomlplusplus_FOUND tomlplusplus::tomlplusplus)
 
+bellows_pkg_config(BELLOWS_CBC cbc osi-clp)
+bellows_dependency(cbc "CBC" coinor-libcbc-dev BELLOWS_CBC_FOUND PkgConfig::BELLOWS_CBC)
+
 find_package(cxxopts CONFIG QUIET)
 bellows_dependency(cxxopts "cxxopts" libcxxopts-dev cxxopts_FOUND cxxopts::cxxopts)
 

@@ -19,6 +19,7 @@ runtime=(g++ cmake ninja-build pkg-config libdnnl-dev libsodium-dev nlohmann-jso
 full=(
   ccache git ca-certificates                                  # building
   libeigen3-dev libtomlplusplus-dev libcxxopts-dev            # training and the command
+  coinor-libcbc-dev                                           # mixtures of policies
   libarchive-dev libmatio-dev libpng-dev                      # data sets
   libcurl4-openssl-dev zlib1g-dev                             # fetching and unpacking them
   libonnx-dev libprotobuf-dev                                 # export

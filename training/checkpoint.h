@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "layers/fields.h"
+#include "training/array_file.h"
 
 namespace bellows {
 
@@ -31,14 +32,9 @@ struct CheckpointState {
   void visit_fields(FieldVisitor& visitor);
 };
 
-/// A checkpoint is a safetensors file: the state in its metadata, and named f32 arrays.
 struct Checkpoint {
-  struct Array {
-    std::string name;
-    std::vector<float> values;
-  };
   CheckpointState state;
-  std::vector<Array> arrays;
+  std::vector<NamedArray> arrays;
 
   /// Throws Error(kCorruptData) when there is no array of this name and size.
   [[nodiscard]] const std::vector<float>& array(const std::string& name, std::size_t size) const;

@@ -584,7 +584,7 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
         {"optimiser." + array.name, {array.values.begin(), array.values.end()}});
   }
   // The last update may have been the one too many: then the checkpoint before is the better one.
-  for (const Checkpoint::Array& array : checkpoint.arrays) {
+  for (const NamedArray& array : checkpoint.arrays) {
     if (std::ranges::all_of(array.values, [](float value) { return std::isfinite(value); })) {
       continue;
     }

@@ -28,6 +28,7 @@
 
 #include <bellows/controller.h>
 #include <bellows/error.h>
+#include <bellows/policy.h>
 #include <bellows/profile.h>
 
 namespace bellows {
@@ -129,13 +130,13 @@ struct Prediction {
   float confidence = 0;  ///< its probability
 };
 
-/// What came of one image whose width a controller chose.
+/// What came of one image whose width a policy or a controller chose.
 struct Result {
   int label = 0;
   float confidence = 0;   ///< its probability
   int width = 1;          ///< that was run
   double latency_us = 0;  ///< from the call to the answer
-  Decision decision;      ///< whether all targets are kept, and which is not
+  Decision decision;      ///< a controller's: whether all targets are kept, and which is not
 };
 
 /// Activations and scratch of one thread. One thread at a time, which need not be the one that made
@@ -170,11 +171,17 @@ class BELLOWS_API Session {
   /// width 1 fits, or the deadline has passed, and as `run` does for its images; the former results
   /// then stay.
   int run_until(std::span<const float> images, std::chrono::steady_clock::time_point deadline);
-  /// Runs one image at the width that `controller` chooses, and tells it how long that took. Its
-  /// times are those of std::chrono::steady_clock, in seconds since its epoch. Throws as `run` and
-  /// `Controller::decide`, and Error(kInvalidArgument) for more than one image, or where a point is
-  /// of another number of threads than this session or wider than its model; the former result then
-  /// stays, and what is refused is no request to the controller.
+  /// Runs one image as far as `policy` says: width by width until it stops. Throws as `run`, and
+  /// Error(kInvalidArgument) for more than one image, a policy that is wider than the model or for
+  /// another number of classes, or one that looks at answers in a one-shot session, which cannot
+  /// refine; the former result then stays, and a mixture's turn is not taken.
+  Result classify(std::span<const float> image, Policy& policy);
+  /// Runs one image as the point that `controller` chooses says, and tells it how long that took.
+  /// Its times are those of std::chrono::steady_clock, in seconds since its epoch. Throws as `run`
+  /// and `Controller::decide`, and Error(kInvalidArgument) for more than one image, or where a
+  /// point is of another number of threads than this session, or has a policy that the other
+  /// classify would refuse; the former result then stays, and what is refused is no request to the
+  /// controller.
   Result classify(std::span<const float> image, Controller& controller);
   /// Runs all widths `rounds` times on what the last images were (zeros before), so that weights
   /// are in the caches and times known. Leaves no result. Throws Error(kInvalidArgument) for less

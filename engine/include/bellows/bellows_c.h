@@ -67,6 +67,9 @@ typedef struct bellows_session bellows_session;
 /* What every width of a model costs and is worth on one device: immutable, for any number of
  * threads. */
 typedef struct bellows_profile bellows_profile;
+/* Rules by which images stop at the width that is enough for them; one thread at a time, which is
+ * not checked. */
+typedef struct bellows_policies bellows_policies;
 /* Chooses widths by targets; one thread at a time, which is not checked. */
 typedef struct bellows_controller bellows_controller;
 
@@ -246,6 +249,35 @@ BELLOWS_API bellows_status bellows_profile_point(const bellows_profile* profile,
                                                  bellows_operating_point* point);
 
 enum {
+  BELLOWS_POLICY_WIDTH = 0,      /* every image is run at one width */
+  BELLOWS_POLICY_THRESHOLDS = 1, /* images stop where the answer is sure enough */
+  BELLOWS_POLICY_SELECTOR = 2,   /* a small learned network says stop or go */
+  BELLOWS_POLICY_MIXTURE = 3     /* images are dealt out to other policies by fixed shares */
+};
+
+typedef struct bellows_policy {
+  size_t struct_bytes;
+  int kind;        /* one of the above */
+  int widest;      /* that it may run */
+  double accuracy; /* share of right answers, 0..1, on the images that it was tuned on */
+} bellows_policy;
+#define BELLOWS_POLICY_INIT \
+  { sizeof(bellows_policy), 0, 0, 0 }
+
+/* Loads and checks what `bellows tune` wrote for this model. *policies is made on success only;
+ * afterwards the model may be freed. BELLOWS_INVALID_ARGUMENT where it was made for another model.
+ */
+BELLOWS_API bellows_status bellows_policies_load(const char* path, const bellows_model* model,
+                                                 bellows_policies** policies);
+/* NULL does nothing. */
+BELLOWS_API void bellows_policies_free(bellows_policies* policies);
+BELLOWS_API bellows_status bellows_policies_count(const bellows_policies* policies, size_t* count);
+/* Policy `index`, counted from 0. *text, which may be NULL, is for people, the policies' own and
+ * valid until they are freed. BELLOWS_NOT_FOUND behind the last one. */
+BELLOWS_API bellows_status bellows_policies_describe(const bellows_policies* policies, size_t index,
+                                                     bellows_policy* policy, const char** text);
+
+enum {
   BELLOWS_MOST_ACCURATE = 0, /* within the limits; of equals the least energy */
   BELLOWS_CHEAPEST = 1       /* the least energy within the limits; of equals the most accurate */
 };
@@ -291,6 +323,8 @@ typedef struct bellows_controller_options {
 #define BELLOWS_CONTROLLER_OPTIONS_INIT \
   { sizeof(bellows_controller_options), 8, 1024, 0.05 }
 
+/* Controllers over policies choose for bellows_session_classify only: what these decide depends on
+ * the image. */
 typedef struct bellows_decision {
   size_t struct_bytes;
   size_t point; /* index into the points */
@@ -338,6 +372,14 @@ BELLOWS_API bellows_status bellows_controller_create_from(const bellows_profile*
                                                           const bellows_targets* targets,
                                                           const bellows_controller_options* options,
                                                           bellows_controller** controller);
+/* The same over all widths and policies, those that another one betters in everything left out.
+ * `policies` may be freed afterwards. */
+BELLOWS_API bellows_status bellows_controller_create_with(const bellows_profile* profile,
+                                                          const bellows_policies* policies,
+                                                          const bellows_model* model, int threads,
+                                                          const bellows_targets* targets,
+                                                          const bellows_controller_options* options,
+                                                          bellows_controller** controller);
 /* NULL does nothing. */
 BELLOWS_API void bellows_controller_free(bellows_controller* controller);
 /* From now on these limits, also while requests are served. After a failure the former ones stay.
@@ -365,12 +407,18 @@ BELLOWS_API bellows_status bellows_controller_expected(const bellows_controller*
 /* How often the point has changed since the first decision. */
 BELLOWS_API bellows_status bellows_controller_switches(const bellows_controller* controller,
                                                        int64_t* switches);
-/* Runs one image at the width that the controller chooses, and tells it how long that took. Its
- * times are those of bellows_now_ns, in seconds. After a failure the former result stays, unless it
- * is one of those after which bellows_session_run leaves none. */
+/* Runs one image as the point that the controller chooses says, and tells it how long that took.
+ * Its times are those of bellows_now_ns, in seconds. After a failure the former result stays,
+ * unless it is one of those after which bellows_session_run leaves none. */
 BELLOWS_API bellows_status bellows_session_classify(bellows_session* session, const float* image,
                                                     size_t values, bellows_controller* controller,
                                                     bellows_answer* answer);
+
+/* Runs one image until policy `index` stops it. One that looks at answers needs a refinable
+ * session. */
+BELLOWS_API bellows_status bellows_session_classify_by(bellows_session* session, const float* image,
+                                                       size_t values, bellows_policies* policies,
+                                                       size_t index, bellows_answer* answer);
 
 typedef struct bellows_growth_facts {
   size_t struct_bytes;

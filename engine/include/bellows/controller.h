@@ -78,7 +78,10 @@ struct Decision {
   std::size_t point = 0;  ///< index into the points
   int width = 1;          ///< of that point
   int threads = 1;        ///< of that point
-  bool feasible = true;   ///< whether it is expected to keep all limits
+  /// Of a point with a policy: what decides where this request stops, of a mixture the part that
+  /// has the turn. The controller's; valid as long as it lives. Null: run `width`.
+  const Policy* policy = nullptr;
+  bool feasible = true;  ///< whether it is expected to keep all limits
   /// The first limit in their order that no point keeps along with those before it. The point is
   /// then the one that comes nearest to that limit and keeps those before it. For the requests of a
   /// dwell it may be one that another point keeps, to which it is too early to switch.
@@ -91,6 +94,7 @@ struct Reading {
   double latency_us = 0;                 ///< more than 0
   std::optional<double> energy_uj = {};  ///< none: what was expected is taken for spent
   double now_s = 0;                      ///< when it was done
+  int width = 0;                         ///< where a policy stopped; 0: the point has none
 };
 
 /// Targets, a profile and readings in; operating points out. `decide` and `observe` allocate
@@ -100,9 +104,9 @@ struct Reading {
 class BELLOWS_API Controller {
  public:
   /// `points`: what can be run, in any order. Throws Error(kInvalidArgument) naming the culprit: no
-  /// points, two of the same width and threads, values that cannot be (accuracy outside 0..1,
-  /// latencies that are not above 0 or that fall from p50 to p99, negative energy), options out of
-  /// range, and as set_targets does.
+  /// points, two of the same width and threads without a policy, values that cannot be (accuracy
+  /// outside 0..1, latencies that are not above 0 or that fall from p50 to p99, negative energy), a
+  /// policy without stops, options out of range, and as set_targets does.
   explicit Controller(std::vector<OperatingPoint> points, const Targets& targets = {},
                       const ControllerOptions& options = {});
   ~Controller();
@@ -128,7 +132,8 @@ class BELLOWS_API Controller {
   Decision decide(double now_s, std::optional<double> deadline_us = {});
 
   /// Tells what a request took. Throws Error(kInvalidArgument) for a point that is not there, or
-  /// values that are no numbers, a latency that is not above 0, or negative energy.
+  /// values that are no numbers, a latency that is not above 0, negative energy, or a width that is
+  /// none of the stops of the point's policy.
   void observe(const Reading& reading);
 
   /// Tells what is left in the store of Targets::energy_left, read from it. What it has lost beyond

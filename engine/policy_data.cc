@@ -1,0 +1,319 @@
+#include "engine/policy_data.h"
+
+#include <bellows/error.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/atomic_file.h"
+#include "engine/input_file.h"
+#include "engine/json_value.h"
+#include "engine/policy_rule.h"
+
+namespace bellows::internal {
+namespace {
+
+constexpr const char* kFormat = "bellows policies";
+constexpr int kFormatVersion = 1;
+// Thousands of policies need a tenth of it.
+constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+// Shares are written with all their digits.
+constexpr double kShareTolerance = 1e-6;
+
+[[noreturn]] void corrupt(const std::string& file, const std::string& problem) {
+  throw Error(ErrorCode::kCorruptData, file + ": " + problem);
+}
+
+std::string read_text(const InputFile& file) {
+  if (file.size() > kMaxBytes) corrupt(file.name(), "is too large to be a file of policies");
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return text;
+}
+
+// What it is, before anything else of it is believed.
+void check_format(const ConfigValue& value, const std::string& file) {
+  const ConfigValue* format = value.find("format");
+  const auto* name = format == nullptr ? nullptr : std::get_if<std::string>(&format->data());
+  if (name == nullptr || *name != kFormat) {
+    corrupt(file, "is no file of policies: it has no \"format\": \"" + std::string(kFormat) +
+                      "\"; make one with 'bellows tune'");
+  }
+  const ConfigValue* version = value.find("format_version");
+  const auto* number = version == nullptr ? nullptr : std::get_if<std::int64_t>(&version->data());
+  if (number == nullptr) corrupt(file, "has no number \"format_version\"");
+  if (*number != kFormatVersion) {
+    throw Error(ErrorCode::kUnsupported, file + ": format version " + std::to_string(*number) +
+                                             " is unknown, this program reads version " +
+                                             std::to_string(kFormatVersion) +
+                                             "; use the version of Bellows that wrote the file");
+  }
+}
+
+std::string point_name(std::size_t index, const PolicyPoint& point) {
+  return "point " + std::to_string(index + 1) + " (" + point.kind + ")";
+}
+
+void check_score(const PolicyScore& score, std::size_t groups, const std::string& name,
+                 const std::string& file) {
+  if (score.stopped.empty() || score.stopped.size() > groups) {
+    corrupt(file, name + ": 'stopped' has " + std::to_string(score.stopped.size()) +
+                      " entries, the model has " + std::to_string(groups) + " widths");
+  }
+  double sum = 0;
+  for (const double share : score.stopped) sum += share;
+  if (std::abs(sum - 1) > kShareTolerance) {
+    corrupt(file, name + ": 'stopped' sums up to " + std::to_string(sum) + ", it must be 1");
+  }
+}
+
+// Whether it stops where the model has widths, and its figures say so.
+void check_points(const PolicyData& data, const std::string& file) {
+  if (data.points.empty()) corrupt(file, "has no points");
+  const std::size_t groups = data.group_sha256.size();
+  if (groups == 0) corrupt(file, "names no groups of its model ('model.group_sha256')");
+  for (std::size_t i = 0; i < data.points.size(); ++i) {
+    const PolicyPoint& point = data.points[i];
+    const std::string name = point_name(i, point);
+    const bool fits = point.kind == "thresholds" ? point.thresholds.size() + 1 == groups
+                                                 : static_cast<std::size_t>(point.width) <= groups;
+    if (!fits) {
+      corrupt(file, name +
+                        (point.kind == "thresholds"
+                             ? " has " + std::to_string(point.thresholds.size()) + " thresholds"
+                             : " has width " + std::to_string(point.width)) +
+                        "; the model has " + std::to_string(groups) + " widths");
+    }
+    if (point.kind == "mixture" && point.parts.size() != point.shares.size()) {
+      corrupt(file, name + " has " + std::to_string(point.parts.size()) + " parts and " +
+                        std::to_string(point.shares.size()) + " shares");
+    }
+    check_score(point.tuning, groups, name + ", 'tuning'", file);
+    if (point.test) check_score(*point.test, groups, name + ", 'test'", file);
+  }
+}
+
+Confidence confidence_of_name(const std::string& name) {
+  for (const Confidence kind : {Confidence::kMargin, Confidence::kEntropy}) {
+    if (name == confidence_name(kind)) return kind;
+  }
+  return Confidence::kMaxProbability;
+}
+
+Policy make_policy(const PolicyPoint& point, const std::vector<Policy>& before,
+                   const std::vector<Selector>& selectors) {
+  if (point.kind == "thresholds") {
+    return Policy::with_thresholds({.confidence = confidence_of_name(point.confidence),
+                                    .values = point.thresholds,
+                                    .temperatures = point.temperatures});
+  }
+  if (point.kind == "selector") {
+    if (point.selector < 1 || static_cast<std::size_t>(point.selector) > selectors.size()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "selector " + std::to_string(point.selector) +
+                      " is not in the model, which has " + std::to_string(selectors.size()) +
+                      "; use the model file that 'bellows tune' wrote");
+    }
+    return selector_policy(selectors[static_cast<std::size_t>(point.selector - 1)], point.selector);
+  }
+  if (point.kind == "mixture") {
+    std::vector<std::pair<Policy, double>> parts;
+    for (std::size_t i = 0; i < point.parts.size(); ++i) {
+      const int part = point.parts[i];
+      if (part < 1 || static_cast<std::size_t>(part) > before.size()) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "part " + std::to_string(part) + " is no point before it");
+      }
+      parts.emplace_back(before[static_cast<std::size_t>(part - 1)], point.shares[i]);
+    }
+    return Policy::mixture(parts);
+  }
+  return Policy::at_width(point.width);
+}
+
+// An array of tables of one kind.
+template <class Item>
+void visit_tables(FieldVisitor& visitor, const char* key, std::vector<Item>& items,
+                  const FieldInfo& info) {
+  visitor.tables(
+      key, info,
+      [&items, key](const ConfigValue& table) {
+        FieldReader reader(table, std::string(key) + "." + std::to_string(items.size() + 1));
+        Item item;
+        item.visit_fields(reader);
+        reader.finish();
+        items.push_back(std::move(item));
+      },
+      [&items] {
+        ConfigValue::Array array;
+        for (Item& item : items) {
+          FieldWriter writer;
+          item.visit_fields(writer);
+          array.push_back(writer.value());
+        }
+        return array;
+      });
+}
+
+}  // namespace
+
+void PolicyScore::visit_fields(FieldVisitor& visitor) {
+  visitor.field("accuracy", accuracy,
+                {.help = "share of right answers", .required = true, .minimum = 0, .maximum = 1});
+  visitor.field("cost", cost, {.help = "mean of an image", .required = true, .minimum = 0});
+  visitor.field("stopped", stopped,
+                {.help = "share of images that stop at each width, from width 1",
+                 .required = true,
+                 .minimum = 0,
+                 .maximum = 1});
+  visitor.field("accuracy_interval", accuracy_interval,
+                {.help = "95 % of resamplings of the images lie within; or none", .minimum = 0});
+  visitor.field("cost_interval", cost_interval, {.help = "likewise", .minimum = 0});
+}
+
+void PolicyPoint::visit_fields(FieldVisitor& visitor) {
+  visitor.field("kind", kind,
+                {.help = "what decides",
+                 .required = true,
+                 .choices = {"width", "thresholds", "selector", "mixture"}});
+  visitor.field("found_by", found_by, {.help = "what found it"});
+  // Only what the kind has, so that a file reads well.
+  if (kind == "width") {
+    visitor.field("width", width, {.help = "of every image", .required = true, .minimum = 1});
+  } else if (kind == "thresholds") {
+    visitor.field("confidence", confidence,
+                  {.help = "what is compared",
+                   .required = true,
+                   .choices = {"max_probability", "margin", "entropy"}});
+    visitor.field("thresholds", thresholds,
+                  {.help = "of widths 1, 2, ... but the widest: 0..1, or 2 where nothing stops",
+                   .required = true,
+                   .minimum = 0,
+                   .maximum = Thresholds::kNever});
+    visitor.field("temperatures", temperatures,
+                  {.help = "of the same widths; or none: 1", .minimum = 1e-6});
+  } else if (kind == "selector") {
+    visitor.field("selector", selector,
+                  {.help = "number in the model file, from 1", .required = true, .minimum = 1});
+  } else {
+    visitor.field("parts", parts,
+                  {.help = "numbers of points of this file, from 1", .required = true});
+    visitor.field("shares", shares,
+                  {.help = "of the images, one for each part", .required = true, .minimum = 0});
+  }
+  visitor.table("tuning", {.help = "on the images that it was tuned on", .required = true},
+                [this](FieldVisitor& fields) { tuning.visit_fields(fields); });
+  visitor.tables(
+      "test", {.help = "on the test images; none or one", .absent_when_empty = true},
+      [this](const ConfigValue& table) {
+        FieldReader reader(table, "test");
+        test.emplace().visit_fields(reader);
+        reader.finish();
+      },
+      [this] {
+        ConfigValue::Array array;
+        if (!test) return array;
+        FieldWriter writer;
+        test->visit_fields(writer);
+        array.push_back(writer.value());
+        return array;
+      });
+}
+
+void PolicyData::visit_fields(FieldVisitor& visitor) {
+  std::string format = kFormat;
+  int version = kFormatVersion;
+  visitor.field("format", format, {.required = true});
+  visitor.field("format_version", version, {.required = true});
+  visitor.table("model", {.required = true}, [this](FieldVisitor& fields) {
+    fields.field("file", model_file, {});
+    fields.field("name", model_name, {});
+    fields.field("group_sha256", group_sha256, {.required = true});
+  });
+  visitor.table("data", {}, [this](FieldVisitor& fields) {
+    fields.field("name", data_name, {});
+    fields.field("tuning_images", tuning_images, {.minimum = 0});
+    fields.field("test_images", test_images, {.minimum = 0});
+  });
+  visitor.table("cost", {.required = true}, [this](FieldVisitor& fields) {
+    fields.field("kind", cost, {.required = true, .choices = {"macs", "latency_us", "energy_uj"}});
+    fields.field("source", cost_source, {});
+    fields.field("widths", width_costs, {.required = true, .minimum = 0});
+  });
+  visitor.table("made", {}, [this](FieldVisitor& fields) {
+    fields.field("date", date, {});
+    fields.field("command", command, {});
+    fields.field("bellows", bellows, {});
+  });
+  visit_tables(visitor, "points", points, {.required = true});
+  visit_tables(visitor, "calibration", calibration, {.absent_when_empty = true});
+  visit_tables(visitor, "searches", searches, {.absent_when_empty = true});
+  visit_tables(visitor, "selectors", selectors, {.absent_when_empty = true});
+}
+
+void CalibrationFacts::visit_fields(FieldVisitor& visitor) {
+  visitor.field("width", width, {.required = true, .minimum = 1});
+  visitor.field("temperature", temperature, {.required = true, .minimum = 1e-6});
+  visitor.field("negative_log_likelihood", negative_log_likelihood, {.minimum = 0});
+  visitor.field("expected_calibration_error", expected_calibration_error, {.minimum = 0});
+  visitor.field("counts", counts, {.minimum = 0});
+  visitor.field("confidences", confidences, {.minimum = 0, .maximum = 1});
+  visitor.field("accuracies", accuracies, {.minimum = 0, .maximum = 1});
+}
+
+void SearchFacts::visit_fields(FieldVisitor& visitor) {
+  visitor.field("method", method, {.required = true});
+  visitor.field("confidence", confidence, {});
+  visitor.field("evaluations", evaluations, {.minimum = 0});
+  visitor.field("seconds", seconds, {.minimum = 0});
+  visitor.field("hypervolume", hypervolume, {.minimum = 0});
+}
+
+void SelectorFacts::visit_fields(FieldVisitor& visitor) {
+  visitor.field("number", number, {.required = true, .minimum = 1});
+  visitor.field("alpha", alpha, {.required = true, .minimum = 0});
+  visitor.field("expected_reward", expected_reward, {});
+  visitor.field("variance", variance, {.minimum = 0});
+  visitor.field("variance_without_baseline", variance_without_baseline, {.minimum = 0});
+}
+
+PolicyData read_policies(const std::filesystem::path& path) {
+  const InputFile file(path);
+  const std::string& name = file.name();
+  const ConfigValue value = read_json(read_text(file), name);
+  check_format(value, name);
+  PolicyData data;
+  try {
+    FieldReader reader(value, "");
+    data.visit_fields(reader);
+    reader.finish();
+  } catch (const Error& error) {
+    // A wrong value in a file makes a corrupt file, not a wrong argument.
+    throw Error(ErrorCode::kCorruptData, error.what());
+  }
+  check_points(data, name);
+  data.source = name;
+  return data;
+}
+
+void write_policies(const std::filesystem::path& path, PolicyData data) {
+  FieldWriter writer;
+  data.visit_fields(writer);
+  write_file_atomically(path, writer.value().to_json() + "\n");
+}
+
+std::vector<Policy> make_policies(const PolicyData& data, const std::vector<Selector>& selectors) {
+  std::vector<Policy> policies;
+  policies.reserve(data.points.size());
+  for (const PolicyPoint& point : data.points) {
+    try {
+      policies.push_back(make_policy(point, policies, selectors));
+    } catch (const Error& error) {
+      throw Error(error.code(), (data.source.empty() ? "" : data.source + ": ") +
+                                    point_name(policies.size(), point) + ": " + error.what());
+    }
+  }
+  return policies;
+}
+
+}  // namespace bellows::internal
