@@ -256,7 +256,14 @@ class Tuning {
     seed_ = static_cast<std::uint64_t>(arguments.integer("seed", 0).value_or(1));
   }
 
-  void widths() { append(width_points(table_, costs_.widths)); }
+  void widths() {
+    append(width_points(table_, costs_.widths));
+    // What is worse than every width by itself is of no interest to a search.
+    constexpr double kBeyond = 1.1;
+    double worst = 0;
+    for (const PolicyPoint& point : points_) worst = std::max(worst, 1 - point.tuning.accuracy);
+    reference_ = {1, kBeyond * worst};
+  }
 
   void calibrate() {
     std::vector<double> fitted;
@@ -292,8 +299,9 @@ class Tuning {
         for (const ThresholdPoint& point : front) {
           objectives.push_back({point.cost / costs_.widths.back(), 1 - point.accuracy});
         }
-        facts.hypervolume = {hypervolume(objectives, {1, 1})};
+        facts.hypervolume = {hypervolume(objectives, reference_)};
       }
+      facts.reference = {reference_[0], reference_[1]};
       facts.seconds = seconds_since(start);
       searches_.push_back(std::move(facts));
       append(threshold_points(front, seen, method, table_, most_));
@@ -393,6 +401,7 @@ class Tuning {
     const Objective2 objective = threshold_objective(seen);
     const SearchOptions options{.dimensions = static_cast<int>(seen.confidences.size()),
                                 .evaluations = evaluations_,
+                                .reference = reference_,
                                 .seed = seed_};
     const std::vector<Evaluation> found = method == "bayesian" ? bayesian_search(objective, options)
                                                                : random_search(objective, options);
@@ -443,6 +452,7 @@ class Tuning {
   int evaluations_ = kEvaluations;
   std::uint64_t seed_ = 1;
   std::vector<double> temperatures_;
+  Objectives reference_ = {1, 1};
   std::vector<PolicyPoint> points_;
   std::vector<internal::CalibrationFacts> calibration_;
   std::vector<internal::SearchFacts> searches_;

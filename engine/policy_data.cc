@@ -267,6 +267,7 @@ void SearchFacts::visit_fields(FieldVisitor& visitor) {
   visitor.field("evaluations", evaluations, {.minimum = 0});
   visitor.field("seconds", seconds, {.minimum = 0});
   visitor.field("hypervolume", hypervolume, {.minimum = 0});
+  visitor.field("reference", reference, {.minimum = 0});
 }
 
 void SelectorFacts::visit_fields(FieldVisitor& visitor) {

@@ -66,9 +66,10 @@ struct SearchFacts {
   std::string confidence = {};  ///< that thresholds were compared with
   std::int64_t evaluations = 0;
   double seconds = 0;
-  /// Of the plane of cost by the widest width's and share of wrong answers, up to 1 and 1, what is
-  /// dominated: after each evaluation, or of an exact sweep once.
+  /// Of the plane of cost by the widest width's and share of wrong answers, the area that is
+  /// dominated up to `reference`: after each evaluation, or of an exact sweep once.
   std::vector<double> hypervolume = {};
+  std::vector<double> reference = {};
 
   void visit_fields(FieldVisitor& visitor);
   bool operator==(const SearchFacts&) const = default;
