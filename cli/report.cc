@@ -12,6 +12,7 @@
 #include "cli/report_page.h"
 #include "cli/verb.h"
 #include "engine/atomic_file.h"
+#include "engine/input_file.h"
 
 namespace bellows::cli {
 namespace {
@@ -49,6 +50,7 @@ int run_report(const Arguments& arguments, Console& console) {
     if (request.picture) json["picture"] = *request.picture;
     json["profiles"] = data.profiles.size();
     json["models"] = data.models.size();
+    json["policies"] = data.policies.size();
     json["training_logs"] = data.trainings.size();
     json["run_logs"] = data.runs.size();
     json["report_bytes"] = bytes;
@@ -60,6 +62,7 @@ int run_report(const Arguments& arguments, Console& console) {
   };
   console.print(*out + ": " + counted(data.profiles.size(), "profile") + ", " +
                 counted(data.models.size(), "model") + ", " +
+                counted(data.policies.size(), "file") + " of policies, " +
                 counted(data.trainings.size(), "log") + " of training, " +
                 counted(data.runs.size(), "log") + " of runs; " +
                 bytes_text(static_cast<std::int64_t>(bytes)));
@@ -86,14 +89,21 @@ void check_report(const ReportRequest& request, const std::string& out_option,
 
 WrittenReport write_report(const ReportRequest& request, const Arguments& arguments) {
   ReportData data = read_report_data(request.paths);
+  if (request.examples && !data.policies.empty()) {
+    const InputFile file(*request.examples);
+    std::string& png = data.policies.front().examples_png;
+    png.resize(file.size());
+    file.read(0, {reinterpret_cast<std::uint8_t*>(png.data()), png.size()});
+    data.policies.front().examples_of = request.examples_of;
+  }
   const std::string page =
       report_page(data, request.title,
                   "Made by bellows " + std::string(version()) + " on " + utc_text() +
                       " with: " + shell_line(arguments.command()));
   write_file_atomically(request.out, page);
   if (request.picture) {
-    const bool only_time_lines =
-        data.profiles.empty() && data.models.empty() && data.trainings.empty();
+    const bool only_time_lines = data.profiles.empty() && data.models.empty() &&
+                                 data.policies.empty() && data.trainings.empty();
     save_picture(file_address(request.out) + "#picture", kPictureWidth,
                  only_time_lines ? kTimeLineHeight : kPictureHeight, *request.picture);
   }
@@ -106,9 +116,10 @@ Verb report_verb() {
   usage.summary = "Make one page of charts and tables of profiles, models and logs";
   usage.arguments = "PATH... --out FILE.html [options]";
   usage.details =
-      "PATHs are profiles, model files, logs of training and of `bellows run`, in any mix, and "
-      "folders\n"
-      "of training runs. The page holds all it needs: any browser shows it, without a network.\n"
+      "PATHs are profiles, model files, files of policies, logs of training and of `bellows run`, "
+      "in\n"
+      "any mix, and folders of training runs. The page holds all it needs: any browser shows it, "
+      "without a network.\n"
       "--picture draws its first charts by Chromium, which has to be installed for that.";
   usage.example =
       "bellows report runs/mnist-lenet --out report.html\n"

@@ -18,6 +18,9 @@ struct ReportRequest {
   std::string out;                          ///< the page
   std::optional<std::string> picture = {};  ///< its first charts, as PNG
   std::string title = "Bellows report";
+  /// Of a file of policies, a picture of images by where the policy stops them; shown with it.
+  std::optional<std::string> examples = {};
+  std::string examples_of = {};
 };
 
 /// Throws as check_outputs, and UsageError where `picture` is no PNG. `out_option`: what the option

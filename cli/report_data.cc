@@ -222,6 +222,36 @@ ReportedProfile read_profile(const std::filesystem::path& path, const Json& json
   return result;
 }
 
+ReportedPolicies read_reported_policies(const std::filesystem::path& path) {
+  ReportedPolicies result{.path = path.string(),
+                          .name = {},
+                          .data = internal::read_policies(path),
+                          .texts = {},
+                          .facts = {}};
+  const internal::PolicyData& data = result.data;
+  result.name = data.model_name.empty() ? name_of(path) : data.model_name;
+  // Selectors are in the model file; what they are called is not.
+  std::vector<Selector> selectors;
+  for (const internal::SelectorFacts& facts : data.selectors) {
+    selectors.resize(std::max(selectors.size(), static_cast<std::size_t>(facts.number)));
+    selectors[static_cast<std::size_t>(facts.number - 1)].alpha = facts.alpha;
+  }
+  for (const Policy& policy : internal::make_policies(data, selectors)) {
+    result.texts.push_back(policy.text());
+  }
+  Facts& facts = result.facts;
+  add_fact(facts, "model", data.model_file);
+  add_fact(facts, "SHA-256 by group", joined(data.group_sha256));
+  add_fact(facts, "data", data.data_name);
+  add_fact(facts, "tuning images", std::to_string(data.tuning_images));
+  add_fact(facts, "test images", std::to_string(data.test_images));
+  add_fact(facts, "cost", data.cost_source);
+  add_fact(facts, "made", data.date);
+  add_fact(facts, "command", data.command);
+  add_fact(facts, "with Bellows", data.bellows);
+  return result;
+}
+
 ReportedModel read_model(const std::filesystem::path& path) {
   const ModelFile file = load_model(path);
   ReportedModel result;
@@ -362,9 +392,9 @@ std::vector<RunLog> read_run_logs(const std::filesystem::path& path, std::string
 }
 
 [[noreturn]] void fail_kind(const std::filesystem::path& path) {
-  throw Error(ErrorCode::kInvalidArgument,
-              path.string() +
-                  ": is neither a profile, a model, nor a log of `bellows train` or `bellows run`");
+  throw Error(ErrorCode::kInvalidArgument, path.string() +
+                                               ": is neither a profile, a model, policies, nor a "
+                                               "log of `bellows train` or `bellows run`");
 }
 
 // The word behind "event" in the first line of a log; empty for whatever else.
@@ -421,6 +451,10 @@ void read_file(const std::filesystem::path& path, ReportData& data) {
     throw Error(ErrorCode::kCorruptData, path.string() + ": holds a number out of range");
   }
   const auto format = json.find("format");
+  if (format != json.end() && *format == "bellows policies") {
+    data.policies.push_back(read_reported_policies(path));
+    return;
+  }
   if (format == json.end() || *format != "bellows profile") fail_kind(path);
   data.profiles.push_back(read_profile(path, json));
 }

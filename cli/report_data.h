@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/policy_data.h"
+
 namespace bellows::cli {
 
 /// What is read of a run's folder.
@@ -112,19 +114,31 @@ struct RunLog {
   bool cut_off = false;                 ///< as TrainingLog's
 };
 
+/// Policies: what `bellows tune` writes.
+struct ReportedPolicies {
+  std::string path;
+  std::string name;  ///< of the model
+  internal::PolicyData data;
+  std::vector<std::string> texts;  ///< of each point, what it decides by
+  Facts facts;
+  std::string examples_png = {};  ///< images, a row for each width at which they stop; or empty
+  std::string examples_of = {};   ///< the policy that stops them there
+};
+
 /// Everything that was found, each kind in the order of the paths.
 struct ReportData {
   std::vector<ReportedProfile> profiles;
   std::vector<ReportedModel> models;
+  std::vector<ReportedPolicies> policies;
   std::vector<TrainingLog> trainings;
   std::vector<RunLog> runs;
 };
 
-/// Reads profiles, models, logs of training and logs of runs, told apart by their content; of a
-/// folder, `log.jsonl`, `model.safetensors` and `profile.json` in it, where they are there. Models
-/// are checked as `load_model` does. Keys that are not known are passed over, and so is the last
-/// line of a log when it is not whole. Throws Error naming the file, in logs also the line, and
-/// what is wrong: kNotFound, kIoError, kCorruptData, kUnsupported (a newer format),
+/// Reads profiles, models, policies, logs of training and logs of runs, told apart by their
+/// content; of a folder, `log.jsonl`, `model.safetensors` and `profile.json` in it, where they are
+/// there. Models are checked as `load_model` does. Keys that are not known are passed over, and so
+/// is the last line of a log when it is not whole. Throws Error naming the file, in logs also the
+/// line, and what is wrong: kNotFound, kIoError, kCorruptData, kUnsupported (a newer format),
 /// kInvalidArgument (a file of another kind, a folder without any of these, a log without
 /// anything).
 [[nodiscard]] ReportData read_report_data(const std::vector<std::filesystem::path>& paths);

@@ -8,7 +8,9 @@
 
 #include "cli/console.h"
 #include "cli/numbers.h"
+#include "cli/page_writer.h"
 #include "cli/report_assets.h"
+#include "cli/report_policies.h"
 
 namespace bellows::cli {
 namespace {
@@ -17,241 +19,11 @@ using Json = nlohmann::ordered_json;
 
 // Longer series are thinned out: a screen has no more columns.
 constexpr std::size_t kMostPoints = 1500;
-// Values further apart than this are shown on a logarithmic axis.
-constexpr double kLinearRange = 30;
 // With so few widths, each has its mark.
 constexpr int kFewWidths = 8;
-constexpr int kColours = 7;
-
-constexpr const char* kUnknown = "\xe2\x80\x93";    // an en dash
-constexpr const char* kMicroseconds = "\xc2\xb5s";  // with the sign for micro
-constexpr const char* kMicrojoules = "\xc2\xb5J";
-
-// As the content of a script: nothing in it can end that.
-std::string script_json(const Json& value) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  for (std::size_t at = 0; (at = text.find('<', at)) != std::string::npos;) {
-    text.replace(at, 1, "\\u003c");
-  }
-  return text;
-}
-
-std::string joined(const std::vector<std::string>& texts, const char* between) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : between) + text;
-  return all;
-}
-
-std::string element(const char* name, const std::string& text) {
-  return std::string("<") + name + ">" + html_text(text) + "</" + name + ">\n";
-}
-
-std::string note(const std::string& text) {
-  return "<p class=\"note\">" + html_text(text) + "</p>\n";
-}
 
 std::string threads_text(int threads) {
   return std::to_string(threads) + (threads == 1 ? " thread" : " threads");
-}
-
-template <class Text>
-std::string text_or_unknown(const std::optional<double>& value, const Text& text) {
-  return value && std::isfinite(*value) ? text(*value) : kUnknown;
-}
-
-std::string share_cell(const std::optional<double>& share) {
-  return text_or_unknown(share, percent_text);
-}
-
-// With as many digits behind the point as leave three that say something.
-std::string number_cell(const std::optional<double>& value) {
-  return text_or_unknown(value, [](double number) {
-    const double size = std::abs(number);
-    return fixed_text(number, size >= 100 || size == 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 4);
-  });
-}
-
-std::string loss_cell(const std::optional<double>& loss) {
-  return text_or_unknown(loss, [](double value) { return fixed_text(value, 4); });
-}
-
-// std::int64_t must be able to hold it.
-bool countable(double value) { return value >= 0 && value < 9e18; }
-
-std::string count_cell(const std::optional<double>& count) {
-  return text_or_unknown(count, [](double value) {
-    return countable(value) ? scaled_text(std::llround(value)) : scientific_text(value);
-  });
-}
-
-std::string bytes_cell(const std::optional<double>& bytes) {
-  return text_or_unknown(bytes, [](double value) {
-    return countable(value) ? bytes_text(std::llround(value)) : scientific_text(value);
-  });
-}
-
-// A table under a heading, which scrolls by itself where the screen is narrow.
-class HtmlTable {
- public:
-  HtmlTable(const std::string& heading, const std::vector<std::string>& titles, bool numbers = true)
-      : columns_(titles.size()), numbers_(numbers) {
-    text_ = element("h3", heading) +
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
-            html_text(heading) + "\">\n<table>\n<thead><tr>";
-    for (const std::string& title : titles) text_ += cell("th scope=\"col\"", "th", title);
-    text_ += "</tr></thead>\n<tbody>\n";
-  }
-
-  // REQUIRES: as many cells as titles. The first names the row.
-  void add(const std::vector<std::string>& cells) {
-    text_ += "<tr>" + cell("th scope=\"row\"", "th", cells.at(0));
-    for (std::size_t i = 1; i < columns_; ++i) text_ += cell("td", "td", cells.at(i));
-    text_ += "</tr>\n";
-  }
-
-  [[nodiscard]] std::string text() const { return text_ + "</tbody>\n</table>\n</div>\n"; }
-
- private:
-  [[nodiscard]] std::string cell(const char* begin, const char* name,
-                                 const std::string& text) const {
-    return std::string("<") + begin + (numbers_ ? " class=\"number\">" : ">") + html_text(text) +
-           "</" + name + ">";
-  }
-
-  std::size_t columns_;
-  bool numbers_;
-  std::string text_;
-};
-
-struct Axis {
-  const char* title = "";
-  const char* unit = "";
-  bool compact = false;              // 2.1M for 2,100,000
-  bool whole = false;                // no fractions
-  std::optional<double> limit = {};  // values end here, and so does the axis
-  std::optional<double> min = {};
-  std::optional<double> max = {};
-  std::optional<double> step = {};  // between marks
-  bool may_be_logarithmic = false;
-};
-
-constexpr Axis kAccuracyAxis = {.title = "accuracy", .unit = "%", .limit = 100};
-
-struct Point {
-  double x = 0;
-  std::optional<double> y = {};  // none: the line is interrupted here
-  std::string note = {};         // what it stands for, shown when it is pointed at
-};
-
-struct Series {
-  std::string name;
-  std::string colour;
-  int dash = 0;
-  int marker = 0;
-  bool line = true;
-  bool markers = true;
-  bool stepped = false;  // each value holds until the next
-  std::vector<Point> points = {};
-};
-
-std::string colour(std::size_t index) { return "series-" + std::to_string(index % kColours + 1); }
-
-// The page while it is being written: its sections, and the charts that belong into them.
-class Page {
- public:
-  // A group of charts; those without any point are left out.
-  class Charts {
-   public:
-    Charts(Page& page, bool wide) : page_(page), wide_(wide) {}
-    void add(const std::string& title, const Axis& x, const Axis& y, std::vector<Series> series);
-    [[nodiscard]] std::string text() const {
-      if (text_.empty()) return "";
-      return std::string("<div class=\"charts") + (wide_ ? " wide" : "") + "\">\n" + text_ +
-             "</div>\n";
-    }
-
-   private:
-    Page& page_;
-    bool wide_;
-    std::string text_;
-  };
-
-  void add_section(const std::string& title, const std::string& content) {
-    sections += "<section>\n" + element("h2", title) + content + "</section>\n";
-  }
-
-  std::string sections;
-  Json charts = Json::array();
-};
-
-bool known(const Point& point) { return point.y && std::isfinite(*point.y); }
-
-// Over all points of all series.
-bool spreads_far(const std::vector<Series>& series) {
-  double least = HUGE_VAL;
-  double most = 0;
-  for (const Series& one : series) {
-    for (const Point& point : one.points) {
-      least = std::min(least, point.x);
-      most = std::max(most, point.x);
-    }
-  }
-  return least > 0 && most > kLinearRange * least;
-}
-
-Json axis_json(const Axis& axis, bool logarithmic) {
-  Json json = {{"title", axis.title},
-               {"unit", axis.unit},
-               {"compact", axis.compact},
-               {"whole", axis.whole},
-               {"logarithmic", logarithmic}};
-  const auto add = [&](const char* key, const std::optional<double>& value) {
-    if (value) json[key] = *value;
-  };
-  add("limit", axis.limit);
-  add("min", axis.min);
-  add("max", axis.max);
-  add("step", axis.step);
-  return json;
-}
-
-void Page::Charts::add(const std::string& title, const Axis& x, const Axis& y,
-                       std::vector<Series> series) {
-  std::erase_if(series, [](const Series& one) {
-    return std::none_of(one.points.begin(), one.points.end(), known);
-  });
-  if (series.empty()) return;
-  const std::string id = "chart-" + std::to_string(page_.charts.size() + 1);
-  std::vector<std::string> names;
-  Json list = Json::array();
-  for (const Series& one : series) {
-    names.push_back(one.name);
-    Json points = Json::array();
-    for (const Point& point : one.points) {
-      if (!std::isfinite(point.x)) continue;
-      Json value = {point.x, known(point) ? Json(*point.y) : Json()};
-      if (!point.note.empty()) value.push_back(point.note);
-      points.push_back(std::move(value));
-    }
-    list.push_back({{"name", one.name},
-                    {"colour", one.colour},
-                    {"dash", one.dash},
-                    {"marker", one.marker},
-                    {"line", one.line},
-                    {"markers", one.markers},
-                    {"stepped", one.stepped},
-                    {"points", std::move(points)}});
-  }
-  page_.charts.push_back({{"id", id},
-                          {"title", title},
-                          {"x", axis_json(x, x.may_be_logarithmic && spreads_far(series))},
-                          {"y", axis_json(y, false)},
-                          {"series", std::move(list)}});
-  text_ += "<figure>\n" + element("figcaption", title) + "<div class=\"chart\"><canvas id=\"" + id +
-           "\" role=\"img\" aria-label=\"" +
-           html_text("Chart: " + title + ", of " + joined(names, "; ") +
-                     ". The figures are in the tables.") +
-           "\"></canvas></div>\n</figure>\n";
 }
 
 // Names of the same kind that are told apart, by their paths where they are equal.
@@ -366,7 +138,7 @@ void add_widths(const ReportData& data, Page& page) {
     by_macs.push_back(std::move(one));
   }
 
-  Page::Charts charts(page, false);
+  Page::Charts charts(page, Page::Charts::Layout::kBeside);
   charts.add("Accuracy against latency",
              {.title = "median latency", .unit = kMicroseconds, .may_be_logarithmic = true},
              kAccuracyAxis, std::move(by_latency));
@@ -435,7 +207,7 @@ void add_training(const TrainingLog& log, const std::string& label, Page& page) 
     }
   }
   const Axis epochs = {.title = "epoch, all steps counted on", .whole = true};
-  Page::Charts charts(page, false);
+  Page::Charts charts(page, Page::Charts::Layout::kBeside);
   charts.add("Loss", epochs, {.title = "cross-entropy"}, std::move(losses));
   charts.add("Accuracy", epochs, kAccuracyAxis, std::move(accuracies));
 
@@ -569,7 +341,7 @@ void add_run(const RunLog& log, const std::string& label, Page& page) {
   double end_s = log.end_s.value_or(0);
   for (const ServedRequest& request : log.requests) end_s = std::max(end_s, request.time_s);
   for (const ReportedTargets& targets : log.targets) end_s = std::max(end_s, targets.time_s);
-  Page::Charts charts(page, true);
+  Page::Charts charts(page, Page::Charts::Layout::kWide);
   add_time_line(log, charts, end_s);
   std::string content = charts.text();
 
@@ -626,6 +398,9 @@ void add_provenance(const ReportData& data, Page& page) {
   for (const ReportedModel& model : data.models) {
     content += facts_list("Model", model.path, model.facts);
   }
+  for (const ReportedPolicies& policies : data.policies) {
+    content += facts_list("Policies", policies.path, policies.facts);
+  }
   for (const TrainingLog& log : data.trainings) {
     content += facts_list(
         "Log of training", log.path,
@@ -654,36 +429,11 @@ std::string filled(std::string_view text,
 
 }  // namespace
 
-std::string html_text(std::string_view text) {
-  std::string escaped;
-  for (const char character : mended(text)) {
-    switch (character) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += character;
-    }
-  }
-  return escaped;
-}
-
 std::string report_page(const ReportData& data, const std::string& title,
                         const std::string& generated) {
   Page page;
   add_widths(data, page);
+  for (const ReportedPolicies& policies : data.policies) add_policies(policies, page);
   const auto trainings = labels_of(data.trainings, &TrainingLog::name);
   for (std::size_t i = 0; i < trainings.size(); ++i) {
     add_training(data.trainings[i], trainings[i], page);

@@ -15,7 +15,4 @@ namespace bellows::cli {
 [[nodiscard]] std::string report_page(const ReportData& data, const std::string& title,
                                       const std::string& generated);
 
-/// `text` as it stands in HTML, between tags as well as in quotes. What is not UTF-8 is mended.
-[[nodiscard]] std::string html_text(std::string_view text);
-
 }  // namespace bellows::cli

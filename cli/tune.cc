@@ -11,12 +11,15 @@
 #include "cli/evaluation_data.h"
 #include "cli/numbers.h"
 #include "cli/output_files.h"
+#include "cli/policy_summary.h"
+#include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "engine/model_state.h"
 #include "engine/policy_data.h"
 #include "engine/policy_rule.h"
 #include "engine/threads.h"
+#include "training/data/contact_sheet.h"
 #include "training/policies/calibration.h"
 #include "training/policies/outcomes.h"
 #include "training/policies/prediction_table.h"
@@ -38,10 +41,6 @@ constexpr int kMostSweptWidths = 5;
 constexpr int kFamilySteps = 200;
 constexpr std::size_t kPoints = 24;
 constexpr int kEvaluations = 100;
-// How much less accurate than the widest width a policy may be.
-constexpr std::array kLosses = {0.0, 0.003, 0.01};
-constexpr const char* kMixtureOfWidths = "mixture of widths";
-constexpr const char* kMixtureOfPolicies = "mixture of policies";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -102,15 +101,9 @@ std::vector<std::string> methods_of(const Arguments& arguments, int widths) {
 // What stopping at each width costs.
 struct Costs {
   std::string kind = "macs";
-  std::string unit = "MACs";
   std::string source = "multiply-accumulates of one image";
   std::vector<double> widths;
   std::vector<double> times;  // medians, where a profile is given
-
-  [[nodiscard]] std::string text(double cost) const {
-    if (kind == "macs") return scaled_text(static_cast<std::int64_t>(cost));
-    return fixed_text(cost, 1) + " " + unit;
-  }
 };
 
 Costs costs_of(const Arguments& arguments, const Model& model) {
@@ -151,12 +144,10 @@ Costs costs_of(const Arguments& arguments, const Model& model) {
   }
   if (kind == "latency") {
     costs.kind = "latency_us";
-    costs.unit = "us";
     costs.source = "median of one image on " + profile.device().processor + ", " +
                    std::to_string(threads) + (threads == 1 ? " thread" : " threads");
   } else if (kind == "energy") {
     costs.kind = "energy_uj";
-    costs.unit = "uJ";
     costs.source = profile.energy_source();
   }
   return costs;
@@ -341,7 +332,7 @@ class Tuning {
     const auto widths = static_cast<std::ptrdiff_t>(table_.widths());
     const std::vector<PolicyPoint> plain(all.begin(), all.begin() + widths);
     const double widest = plain.back().tuning.accuracy;
-    for (const double loss : kLosses) {
+    for (const double loss : kLossesAllowed) {
       const MixtureProblem within{.min_accuracy = widest - loss};
       append({mixed(plain, within, kMixtureOfWidths)});
       append({mixed(all, within, kMixtureOfPolicies)});
@@ -460,46 +451,63 @@ class Tuning {
   std::vector<Selector> learned_;
 };
 
-std::string stops_text(const std::vector<double>& stopped) {
-  std::string text;
-  for (const double share : stopped) text += (text.empty() ? "" : " ") + fixed_text(100 * share, 0);
-  return text;
-}
-
 // What each kind of policy costs at a given loss of accuracy: chosen by the tuning images, told of
 // the test images.
-std::string summary(const PolicyData& data, const Costs& costs, const Console& console) {
-  std::vector<std::string> kinds;
-  for (const PolicyPoint& point : data.points) {
-    if (std::ranges::find(kinds, point.found_by) == kinds.end()) kinds.push_back(point.found_by);
-  }
-  const std::size_t widest = data.width_costs.size() - 1;
-  const double accuracy = data.points[widest].tuning.accuracy;
+std::string summary(const PolicyData& data, const Console& console) {
   Table table({{"loss allowed"},
                {"policy", Column::Align::kLeft},
                {"cost"},
                {"saved"},
                {"accuracy"},
                {"stop at widths, %"}});
-  for (const double loss : kLosses) {
-    for (const std::string& kind : kinds) {
-      const std::size_t best = cheapest_at(data.points, accuracy - loss - 1e-12, kind);
-      if (best == data.points.size()) continue;
-      const PolicyPoint& point = data.points[best];
-      const PolicyScore& score = point.test ? *point.test : point.tuning;
-      table.add({fixed_text(100 * loss, 1) + " points", kind, costs.text(score.cost),
-                 percent_text(1 - score.cost / data.width_costs[widest]),
-                 percent_text(score.accuracy), stops_text(score.stopped)});
-    }
+  for (const PolicySummary& row : summaries(data)) {
+    const PolicyScore& score = shown_score(data.points[row.point]);
+    table.add({fixed_text(100 * row.loss_allowed, 1) + " points", row.found_by,
+               cost_text(data, score.cost), percent_text(1 - score.cost / data.width_costs.back()),
+               percent_text(score.accuracy), stops_text(score.stopped)});
   }
   return table.text(console.heading_begin(), console.heading_end());
+}
+
+// The policy whose examples are shown: the cheapest that looks at answers, at no loss.
+std::size_t example_point(const PolicyData& data) {
+  for (const PolicySummary& row : summaries(data)) {
+    const std::string& kind = data.points[row.point].kind;
+    if (kind == "thresholds" || kind == "selector") return row.point;
+  }
+  return data.width_costs.size() - 1;
+}
+
+// One row of images for each width at which `policy` stops them.
+void write_examples(const Policy& policy, const Dataset& images, const PredictionTable& table,
+                    const std::string& path) {
+  const Outcomes outcomes = outcomes_of(policy, table);
+  DatasetContent content{.name = images.name(),
+                         .provenance = images.provenance(),
+                         .shape = images.shape(),
+                         .pixels = {},
+                         .labels = {},
+                         .class_names = {}};
+  constexpr int kRow = 20;
+  for (int width = 1; width <= table.widths(); ++width) {
+    content.class_names.push_back("width " + std::to_string(width));
+    int row = 0;
+    for (std::size_t i = 0; i < images.size() && row < kRow; ++i) {
+      if (outcomes.stopped[static_cast<std::size_t>(width - 1)][i] == 0) continue;
+      const auto image = images.image(i);
+      content.pixels.insert(content.pixels.end(), image.begin(), image.end());
+      content.labels.push_back(width - 1);
+      ++row;
+    }
+  }
+  write_contact_sheet(Dataset(std::move(content)), path, {.per_class = kRow});
 }
 
 Json summary_json(const PolicyData& data) {
   const std::size_t widest = data.width_costs.size() - 1;
   const double accuracy = data.points[widest].tuning.accuracy;
   Json rows = Json::array();
-  for (const double loss : kLosses) {
+  for (const double loss : kLossesAllowed) {
     const std::size_t best = cheapest_at(data.points, accuracy - loss - 1e-12);
     const PolicyPoint& point = data.points[best];
     Json row = {{"loss_allowed", loss},
@@ -561,7 +569,16 @@ int run_tune(const Arguments& arguments, Console& console) {
   if (const auto table = arguments.text("table")) outputs.push_back({"table", *table});
   const auto model_out = arguments.text("model-out");
   if (model_out) outputs.push_back({"model-out", *model_out});
+  if (const auto examples = arguments.text("examples")) outputs.push_back({"examples", *examples});
   check_outputs(outputs, inputs);
+  std::optional<ReportRequest> report;
+  if (const auto page = arguments.text("report")) {
+    report = ReportRequest{.paths = {*out}, .out = *page, .picture = arguments.text("picture")};
+    for (const OutputFile& output : outputs) inputs.push_back(output.path);
+    check_report(*report, "report", inputs);
+  } else if (arguments.has("picture")) {
+    throw UsageError("--picture: it is drawn from the page of --report FILE.html; add that");
+  }
 
   const Model model = Model::load(path);
   const auto& state = *internal::state_of(model);
@@ -580,8 +597,10 @@ int run_tune(const Arguments& arguments, Console& console) {
   if (!alphas.empty()) tuning.selectors(alphas, first);
   tuning.mixtures();
   const double seconds = seconds_since(start);
+  std::optional<PredictionTable> tested;
   if (images.test) {
-    tuning.test(predict(model, *images.test, kTestImages, with_progress("test images", console)));
+    tested = predict(model, *images.test, kTestImages, with_progress("test images", console));
+    tuning.test(*tested);
   }
 
   PolicyData data;
@@ -605,6 +624,18 @@ int run_tune(const Arguments& arguments, Console& console) {
   }
   tuning.move_to(data);
   internal::write_policies(*out, data);
+  if (const auto examples = arguments.text("examples")) {
+    std::vector<Selector> selectors = state.info.selectors;
+    selectors.insert(selectors.end(), tuning.learned().begin(), tuning.learned().end());
+    const Policy policy = internal::make_policies(data, selectors)[example_point(data)];
+    write_examples(policy, tested ? *images.test : images.tuning.images, tested ? *tested : table,
+                   *examples);
+    if (report) {
+      report->examples = examples;
+      report->examples_of = policy.text();
+    }
+  }
+  if (report) write_report(*report, arguments);
 
   if (arguments.has("json")) {
     Json json = {{"policies", *out},
@@ -615,18 +646,22 @@ int run_tune(const Arguments& arguments, Console& console) {
                  {"points", data.points.size()},
                  {"seconds", seconds},
                  {"best", summary_json(data)}};
+    if (report) json["report"] = report->out;
+    if (report && report->picture) json["picture"] = *report->picture;
     console.print_json(json);
     return kDone;
   }
   console.print(path + ", tuned on " + count_text(data.tuning_images) + " images of " +
                 table.data_name + " (" + table.part + ") in " + fixed_text(seconds, 2) + " s\n");
-  console.print(summary(data, costs, console));
+  console.print(summary(data, console));
   std::string notes = "Chosen by the tuning images; figures are those of ";
   notes += images.test ? "the " + count_text(data.test_images) + " test images"
                        : std::string("the tuning images: there are no test images");
   notes += ".\nCost: " + costs.source + ".\nThe " +
            count_text(static_cast<std::int64_t>(data.points.size())) + " policies are " + *out;
   if (model_out) notes += ", the model with their selectors " + *model_out;
+  if (report) notes += ", the page " + report->out;
+  if (report && report->picture) notes += ", the picture " + *report->picture;
   console.print(notes + ".");
   return kDone;
 }
@@ -673,6 +708,9 @@ Verb tune_verb() {
       {"time-budget", "US", "Of mixtures: mean time, by --profile"},
       {"requests", "N", "Of mixtures: every policy answers a whole number of N requests"},
       {"switching-cost", "C", "Of mixtures: cost of a switch; between widths there is none"},
+      {"examples", "FILE.png", "Draw images, a row for each width at which they stop"},
+      {"report", "FILE.html", "Also write a page of charts and tables, as `bellows report` does"},
+      {"picture", "FILE.png", "With --report: also draw its charts as a picture (by Chromium)"},
       {"seed", "N", "Of searches and learning (default 1)"},
       {"json", "", "Print one JSON object"}};
   return {usage, run_tune};

@@ -214,8 +214,8 @@ std::string Policy::text() const {
   }
   std::string text;
   for (std::size_t i = 0; i < rule.parts.size(); ++i) {
-    text +=
-        (i == 0 ? "" : " + ") + number_text(100 * rule.shares[i]) + " % " + rule.parts[i].text();
+    text += (i == 0 ? "" : " + ") + number_text(std::round(1000 * rule.shares[i]) / 10) + " % " +
+            rule.parts[i].text();
   }
   return text;
 }

@@ -1188,6 +1188,35 @@ TEST_F(Command, TuneFindsPoliciesByWhichRunServes) {
   EXPECT_EQ(std::filesystem::last_write_time(path("table")), written);
 }
 
+TEST_F(Command, TuneWritesItsPageWithEarlyAndLateImages) {
+  const std::string model = trained();
+  const Result result =
+      bellows("tune " + model + " --method quantile,random --evaluations 12 --alpha 0.1 --out " +
+              path("policies.json") + " --model-out " + path("with") + " --report " +
+              path("page.html") + " --examples " + path("examples.png"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::string page = text_of(path("page.html"));
+  for (const char* part :
+       {"Policies of tiny", "Accuracy against cost", "Where images stop", "How sure and how right",
+        "How searches went", "what is saved", "calibration", "learning of selectors",
+        "early and late images", "data:image/png;base64,iVBOR"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  // A row for each of two widths, at most 20 images.
+  EXPECT_GT(read_png(path("examples.png")).shape.height, 100);
+
+  // The page of the file alone has no images.
+  const Result report = bellows("report " + path("policies.json") + " --out " + path("alone.html"));
+  EXPECT_EQ(report.code, 0) << report.err;
+  EXPECT_THAT(report.out, HasSubstr("1 file of policies"));
+  EXPECT_THAT(text_of(path("alone.html")), Not(HasSubstr("data:image")));
+  expect_refused(bellows("tune " + model + " --out " + path("x.json") + " --picture y.png"), 2,
+                 {"--picture", "--report"});
+  expect_refused(
+      bellows("tune " + model + " --out " + path("x.json") + " --report " + path("x.json")), 2,
+      {"x.json"});
+}
+
 TEST_F(Command, TuneTakesItsCostsFromAProfile) {
   const std::string model = trained();
   const std::string profile = path("p.json");

@@ -1,4 +1,5 @@
 #include "cli/report_page.h"
+#include "cli/page_writer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
