@@ -163,6 +163,15 @@ RunConfig configure(const Arguments& arguments) {
     training.epochs = epochs;
     changed = true;
   }
+  if (const auto alpha = arguments.real("selector", 0, 1e6)) {
+    if (!training.joint()) {
+      throw UsageError("--selector: " + config.source +
+                       " trains group after group; set key 'training.schedule' to \"joint\", or "
+                       "learn selectors of frozen groups by 'bellows tune'");
+    }
+    training.selector.alpha = alpha;
+    changed = true;
+  }
   if (!changed) return config;
   try {
     RunConfig changed_config = read_run_config(config.write());
@@ -319,6 +328,8 @@ Verb train_verb() {
       {"epochs", "N,..", "Epochs of every group, or one number for each group"},
       {"seed", "N", "Seed of weights, order and augmentation"},
       {"batch-size", "N", "Images to an update"},
+      {"selector", "A",
+       "With a joint schedule: learn a selector along, at this price of the widest width"},
       {"json", "", "Print JSON lines"},
   };
   return {usage, run_train};

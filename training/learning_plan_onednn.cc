@@ -471,6 +471,26 @@ const std::vector<WidthLoss>& LearningPlan::forward(const float* images, const s
   return state.losses;
 }
 
+void LearningPlan::weigh(int width, std::span<const float> weights) {
+  State& state = *state_;
+  const GroupRange range = state.options.trainable;
+  if (width < range.first || width > range.last ||
+      weights.size() != static_cast<std::size_t>(state.options.batch)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::to_string(weights.size()) + " weights for width " + std::to_string(width) +
+                    "; widths " + std::to_string(range.first) + " to " +
+                    std::to_string(range.last) + " are trained on batches of " +
+                    std::to_string(state.options.batch));
+  }
+  const ActivationLayout& layout = state.plan.logits.layout;
+  float* gradient = state.values(state.learner.diff_logits(), width);
+  for (int sample = 0; sample < state.options.batch; ++sample) {
+    for (int label = 0; label < state.network.classes(); ++label) {
+      gradient[layout.index(sample, label, 0)] *= weights[static_cast<std::size_t>(sample)];
+    }
+  }
+}
+
 void LearningPlan::backward() {
   const ThreadCount threads(state_->options.threads);
   state_->backward->run(state_->stream);

@@ -137,6 +137,16 @@ void check(const ConfigValue& table, const RunConfig& run) {
              std::to_string(groups) + " groups or one for each");
   }
   if (run.training.stacking) check_stacking(table, run);
+  if (run.training.selector.alpha) {
+    if (!run.training.joint()) {
+      fail(table, "training.selector.alpha",
+           "is set, which needs key 'training.schedule' to be \"joint\"; selectors of frozen groups "
+           "are learned by 'bellows tune'");
+    }
+    if (groups < 2) {
+      fail(table, "training.selector.alpha", "is set, which needs a network of at least 2 groups");
+    }
+  }
   const std::size_t accuracies = run.expected.test_accuracy.size();
   if (accuracies != 0 && accuracies != groups) {
     fail(table, "expected.test_accuracy",
@@ -247,6 +257,7 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field(
       "checkpoint_every", checkpoint_every,
       {.help = "batches from one checkpoint to the next; 0: only between groups", .minimum = 0});
+  visitor.table("selector", {}, [this](FieldVisitor& inner) { selector.visit_fields(inner); });
   visitor.table("optimiser", {}, [this](FieldVisitor& inner) { optimiser.visit_fields(inner); });
   visitor.table("learning_rate_schedule", {},
                 [this](FieldVisitor& inner) { learning_rate_schedule.visit_fields(inner); });

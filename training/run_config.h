@@ -12,6 +12,7 @@
 #include "training/data/augmentation.h"
 #include "training/learning_rate.h"
 #include "training/optimiser.h"
+#include "training/policies/joint_selector.h"
 
 namespace bellows {
 
@@ -50,6 +51,7 @@ struct TrainingConfig {
   bool stacking = false;       ///< see training/stacking.h
   double gradient_clip = 0;    ///< largest Euclidean norm of all gradients together; 0: no limit
   int checkpoint_every = 500;  ///< batches; 0: only between groups
+  JointSelectorConfig selector;
   OptimiserOptions optimiser;
   LearningRateSchedule learning_rate_schedule;
 

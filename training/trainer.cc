@@ -159,6 +159,9 @@ std::string described(const Dataset& images) {
   return images.name() + " (" + images.provenance() + ")";
 }
 
+// Of a checkpoint.
+std::string selector_array(std::size_t number) { return "selector." + std::to_string(number); }
+
 // What a step learns with, besides weights and images. Only the trainable groups' blocks are handed
 // to the optimiser: the others are frozen by construction.
 struct Learner {
@@ -227,6 +230,8 @@ class Run {
   [[nodiscard]] Model model_of(int groups) const;
   bool train_step(GroupRange range);
   void stack_group(int group);
+  void weigh_by_selector(LearningPlan& plan, const Batch& batch, std::int64_t step,
+                         const TrainingPosition& position);
   void save(GroupRange range, const Optimiser& optimiser, const TrainingPosition& next,
             double epoch_loss, double epoch_correct);
   void restore(Optimiser& optimiser);
@@ -266,7 +271,8 @@ class Run {
   CheckpointState state_;
   WeightSet weights_;
   Normalisation normalisation_;
-  std::vector<double> validation_;  // accuracy of the widths finished so far
+  std::optional<JointSelector> selector_;  // learned along with the groups
+  std::vector<double> validation_;         // accuracy of the widths finished so far
   double seconds_before_ = 0;       // of earlier calls
   Clock::time_point start_ = Clock::now();
   double work_done_ = 0;  // multiply-accumulates of this call, for the estimate
@@ -349,6 +355,11 @@ void Run::load_base() {
   }
   ModelFile base = load_model(*options_.extend);
   base_groups_ = base.network.groups();
+  if (config_.training.selector.alpha) {
+    refuse(source() +
+           "key 'training.selector.alpha' is set, which needs all groups to be trained together; "
+           "extend without it, and learn selectors by 'bellows tune'");
+  }
   if (base_groups_ >= groups()) {
     refuse("the model '" + options_.extend->string() + "' has " + std::to_string(base_groups_) +
            " groups, the configuration " + std::to_string(groups()) +
@@ -519,6 +530,7 @@ ModelInfo Run::info(int groups) const {
   info.created_with = options_.created_with;
   if (validation_.size() == static_cast<std::size_t>(groups))
     info.validation_accuracy = validation_;
+  if (selector_ && groups == this->groups()) info.selectors = {selector_->selector()};
   info.extra.emplace_back("configuration", config_.name);
   info.extra.emplace_back("training_images", std::to_string(data_.training.size()));
   info.extra.emplace_back(kTrainingImagesSha256, images_hashes_);
@@ -583,6 +595,12 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
     checkpoint.arrays.push_back(
         {"optimiser." + array.name, {array.values.begin(), array.values.end()}});
   }
+  if (selector_) {
+    std::size_t number = 0;
+    for (const std::span<float> values : selector_->state()) {
+      checkpoint.arrays.push_back({selector_array(number++), {values.begin(), values.end()}});
+    }
+  }
   // The last update may have been the one too many: then the checkpoint before is the better one.
   for (const NamedArray& array : checkpoint.arrays) {
     if (std::ranges::all_of(array.values, [](float value) { return std::isfinite(value); })) {
@@ -600,6 +618,12 @@ void Run::restore(Optimiser& optimiser) {
                       array.values.begin());
   }
   optimiser.set_updates(checkpoint_->state.updates);
+  if (!selector_) return;
+  std::size_t number = 0;
+  for (const std::span<float> values : selector_->state()) {
+    std::ranges::copy(checkpoint_->array(selector_array(number++), values.size()), values.begin());
+  }
+  selector_->set_updates(checkpoint_->state.updates);
 }
 
 // Trains the groups of `range`; false when the observer stopped it (a checkpoint is saved then).
@@ -636,6 +660,9 @@ bool Run::train_step(GroupRange range) {
                             .batches = static_cast<std::int64_t>(loader.batches_per_epoch())};
   double epoch_loss = 0;
   double epoch_correct = 0;
+  if (training.selector.alpha) {
+    selector_.emplace(config_.network, training.selector, step_seed);
+  }
   if (resumed) {
     restore(optimiser);
     position.epoch = checkpoint_->state.epoch;
@@ -696,6 +723,7 @@ bool Run::train_step(GroupRange range) {
         }
       }
       const WidthLoss widest = losses.back();
+      if (selector_) weigh_by_selector(learner.plan, batch, step, position);
       learner.plan.backward();
       if (learns_alone(range.last)) {
         forget_narrower(config_.network, range.last, learner.gradients);
@@ -755,6 +783,12 @@ bool Run::train_step(GroupRange range) {
                         {"starved_seconds", number(progress.starved_seconds)},
                         {"seconds", number(report.seconds)},
                         {"validation", scores_value(report.validation)}});
+    if (selector_) {
+      const JointSelector::Means means = selector_->take_means();
+      log_event("selector", {{"epoch", number(position.current_epoch())},
+                             {"cost", number(means.cost)},
+                             {"accuracy", number(1 - means.error)}});
+    }
     observer_.epoch(report);
     if (position.epoch + 1 == position.epochs) {
       // A base without accuracies leaves the list empty: it has one for every width or none.
@@ -776,6 +810,19 @@ bool Run::train_step(GroupRange range) {
   observer_.group(position, model_path());
   checkpoint_.reset();
   return true;
+}
+
+// Each image's losses count by where the selector, which learns from them too, would stop it.
+void Run::weigh_by_selector(LearningPlan& plan, const Batch& batch, std::int64_t step,
+                            const TrainingPosition& position) {
+  std::vector<std::vector<float>> logits;
+  for (int width = 1; width <= groups(); ++width) logits.push_back(plan.logits(width));
+  const double steps = static_cast<double>(position.batches) * position.epochs;
+  const auto& weights = selector_->learn(logits, batch.labels, static_cast<std::uint64_t>(step),
+                                         static_cast<double>(step) / steps);
+  for (int width = 1; width <= groups(); ++width) {
+    plan.weigh(width, weights[static_cast<std::size_t>(width - 1)]);
+  }
 }
 
 void Run::stack_group(int group) {

@@ -3,11 +3,8 @@
 #include <cmath>
 
 namespace bellows {
-namespace {
 
-float logistic(float x) { return 1 / (1 + std::exp(-x)); }
-
-}  // namespace
+float logistic(float output) { return 1 / (1 + std::exp(-output)); }
 
 Eigen::MatrixXf stop_probabilities(const Eigen::MatrixXf& outputs) {
   Eigen::MatrixXf result(outputs.rows() + 1, outputs.cols());

@@ -9,6 +9,9 @@
 
 namespace bellows {
 
+/// The probability to stop of an output.
+[[nodiscard]] float logistic(float output);
+
 /// Of each outcome: the probability to stop at each width, [widths, N], where `outputs` are those
 /// of the networks, [widths - 1, N].
 [[nodiscard]] Eigen::MatrixXf stop_probabilities(const Eigen::MatrixXf& outputs);

@@ -1,0 +1,43 @@
+// One selector while it is learned: networks that decide, networks that expect the reward, and
+// steps of REINFORCE.
+#pragma once
+
+#include <Eigen/Dense>
+#include <span>
+#include <vector>
+
+#include "engine/selector.h"
+#include "training/data/random.h"
+#include "training/policies/small_network.h"
+
+namespace bellows {
+
+/// Not thread safe.
+class SelectorLearner {
+ public:
+  /// For so many widths, at least 2; `inputs` of each network.
+  SelectorLearner(int widths, Eigen::Index inputs, int units, data::KeyedRandom& random);
+
+  /// One step on a batch: draws where each input stops, and moves the networks by what that
+  /// brought. `inputs`: [width - 1] [inputs, N], the widest left out; `rewards`: [widths, N].
+  /// Returns the probabilities to stop before the step, [widths, N].
+  Eigen::MatrixXf learn(const std::vector<Eigen::MatrixXf>& inputs, const Eigen::MatrixXf& rewards,
+                        float rate, float decay, data::KeyedRandom& random);
+
+  /// [widths - 1, N].
+  [[nodiscard]] Eigen::MatrixXf outputs(const std::vector<Eigen::MatrixXf>& inputs) const;
+  /// The reward that is expected at each width by whoever gets there, [widths - 1, N].
+  [[nodiscard]] Eigen::MatrixXf baselines(const std::vector<Eigen::MatrixXf>& inputs) const;
+
+  [[nodiscard]] Selector selector(double alpha) const;
+
+  /// As SmallNetwork's, of all of them.
+  [[nodiscard]] std::vector<std::span<float>> state();
+  void set_updates(int updates);
+
+ private:
+  std::vector<SmallNetwork> deciding_;
+  std::vector<SmallNetwork> expecting_;
+};
+
+}  // namespace bellows
