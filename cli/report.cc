@@ -60,12 +60,12 @@ int run_report(const Arguments& arguments, Console& console) {
   const auto counted = [](std::size_t count, const char* name) {
     return std::to_string(count) + " " + name + (count == 1 ? "" : "s");
   };
-  console.print(*out + ": " + counted(data.profiles.size(), "profile") + ", " +
-                counted(data.models.size(), "model") + ", " +
-                counted(data.policies.size(), "file") + " of policies, " +
-                counted(data.trainings.size(), "log") + " of training, " +
-                counted(data.runs.size(), "log") + " of runs; " +
-                bytes_text(static_cast<std::int64_t>(bytes)));
+  console.print(
+      *out + ": " + counted(data.profiles.size(), "profile") + ", " +
+      counted(data.models.size(), "model") + ", " +
+      (data.policies.empty() ? "" : counted(data.policies.size(), "file") + " of policies, ") +
+      counted(data.trainings.size(), "log") + " of training, " + counted(data.runs.size(), "log") +
+      " of runs; " + bytes_text(static_cast<std::int64_t>(bytes)));
   if (request.picture) console.print(*request.picture + ": its first charts");
   return kDone;
 }

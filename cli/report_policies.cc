@@ -79,18 +79,20 @@ std::vector<Series> accuracy_series(const ReportedPolicies& policies) {
     all.back().points.push_back(shown_point(policies, i));
   }
   all.push_back(mixture_line(policies));
-  constexpr std::array<std::pair<const char*, const char*>, 6> kKinds = {
+  constexpr std::array<std::pair<const char*, const char*>, 7> kKinds = {
       {{"sweep", "thresholds, exact sweep"},
        {"quantile", "thresholds, one parameter"},
        {"bayesian", "thresholds, Bayesian search"},
        {"random", "thresholds, random search"},
        {"reinforce", "selectors"},
+       {"of the model", "selectors learned with the groups"},
        {kMixtureOfPolicies, "mixtures of policies"}}};
   std::size_t number = 0;
   for (const auto& [kind, name] : kKinds) {
     // Threshold policies are many, next to each other; selectors and mixtures a few.
-    const bool few =
-        std::string_view(kind) == "reinforce" || std::string_view(kind) == kMixtureOfPolicies;
+    const bool few = std::string_view(kind) == "reinforce" ||
+                     std::string_view(kind) == "of the model" ||
+                     std::string_view(kind) == kMixtureOfPolicies;
     Series one{.name = name,
                .colour = colour(number),
                .dash = few ? 0 : static_cast<int>(number),

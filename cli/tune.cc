@@ -299,6 +299,17 @@ class Tuning {
     }
   }
 
+  // What the model brings along, such as a selector learned with its groups.
+  void stored(const std::vector<Selector>& selectors) {
+    stored_ = selectors;
+    std::vector<PolicyPoint> points = selector_points(selectors, 1, table_, costs_.widths);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      points[i].found_by = "of the model";
+      facts_.push_back({.number = static_cast<int>(i) + 1, .alpha = selectors[i].alpha});
+    }
+    append(std::move(points));
+  }
+
   void selectors(const std::vector<double>& alphas, int first) {
     const bool error = arguments_.text("selector-loss").value_or("error") == "error";
     const SelectorLoss loss = error ? SelectorLoss::kError : SelectorLoss::kCrossEntropy;
@@ -307,7 +318,7 @@ class Tuning {
       const LearnedSelector learned =
           learn_selector(table_, costs_.widths, {.alpha = alpha, .loss = loss, .seed = seed_});
       learned_.push_back(learned.selector);
-      facts_.push_back({.number = first + static_cast<int>(facts_.size()),
+      facts_.push_back({.number = static_cast<int>(facts_.size()) + 1,
                         .alpha = alpha,
                         .expected_reward = learned.expected_reward,
                         .variance = learned.variance,
@@ -429,10 +440,9 @@ class Tuning {
     PolicyData data;
     data.points = points_;
     // Selectors have the numbers that they will have in the model file.
-    std::vector<Selector> numbered(facts_.empty() ? 0
-                                                  : static_cast<std::size_t>(facts_[0].number - 1));
-    numbered.insert(numbered.end(), learned_.begin(), learned_.end());
-    return internal::make_policies(data, numbered);
+    std::vector<Selector> all = stored_;
+    all.insert(all.end(), learned_.begin(), learned_.end());
+    return internal::make_policies(data, all);
   }
 
   const Arguments& arguments_;
@@ -448,6 +458,7 @@ class Tuning {
   std::vector<internal::CalibrationFacts> calibration_;
   std::vector<internal::SearchFacts> searches_;
   std::vector<internal::SelectorFacts> facts_;
+  std::vector<Selector> stored_;
   std::vector<Selector> learned_;
 };
 
@@ -593,6 +604,7 @@ int run_tune(const Arguments& arguments, Console& console) {
   tuning.widths();
   tuning.calibrate();
   for (const Confidence confidence : confidences) tuning.thresholds(confidence, methods);
+  tuning.stored(state.info.selectors);
   const int first = static_cast<int>(state.info.selectors.size()) + 1;
   if (!alphas.empty()) tuning.selectors(alphas, first);
   tuning.mixtures();

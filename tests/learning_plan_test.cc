@@ -218,6 +218,64 @@ TEST(LearningPlan, JointTrainingMovesEveryGroupAndReportsEveryWidth) {
   }
 }
 
+// All gradients of one batch with these weights of every width's losses; empty: none are given.
+std::vector<float> weighted_gradients(const std::vector<std::vector<float>>& sample_weights) {
+  const Network network = halves_network();
+  WeightSet weights = random_weights(network, 2);
+  WeightSet gradients(network, 2);
+  LearningPlan plan(network, weights, gradients, {.trainable = {1, 2}, .batch = 32});
+  const Halves batch = halves(32, 1);
+  plan.forward(batch.images.data(), batch.labels.data(), 0);
+  for (std::size_t width = 0; width < sample_weights.size(); ++width) {
+    plan.weigh(static_cast<int>(width) + 1, sample_weights[width]);
+  }
+  plan.backward();
+  std::vector<float> all;
+  for (int group = 1; group <= 2; ++group) {
+    for (const ParameterKey& key : network.parameters(group)) {
+      if (!key.spec.learned()) continue;
+      const auto values = gradients.values(key);
+      all.insert(all.end(), values.begin(), values.end());
+    }
+  }
+  return all;
+}
+
+// Gradients are linear in the weights of the samples' losses.
+TEST(LearningPlan, WeighingSamplesWeighsTheirGradients) {
+  std::vector<std::vector<float>> some(2, std::vector<float>(32));
+  std::vector<std::vector<float>> others = some;
+  const std::vector<std::vector<float>> ones(2, std::vector<float>(32, 1));
+  for (std::size_t width = 0; width < 2; ++width) {
+    for (std::size_t n = 0; n < 32; ++n) {
+      some[width][n] = static_cast<float>((n * 7 + width * 3) % 5) / 4;
+      others[width][n] = 1 - some[width][n];
+    }
+  }
+  const std::vector<float> whole = weighted_gradients({});
+  EXPECT_EQ(weighted_gradients(ones), whole);
+  const std::vector<float> first = weighted_gradients(some);
+  const std::vector<float> second = weighted_gradients(others);
+  double largest = 0;
+  double difference = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    largest = std::max(largest, std::abs(double{whole[i]}));
+    difference = std::max(difference, std::abs(double{first[i]} + second[i] - whole[i]));
+  }
+  EXPECT_GT(largest, 1e-3);
+  EXPECT_LT(difference, 1e-4 * largest + 1e-6);
+  EXPECT_NE(first, whole);
+}
+
+TEST(LearningPlan, RefusesToWeighWhatIsNotTrained) {
+  const Network network = halves_network();
+  WeightSet weights = random_weights(network, 2);
+  WeightSet gradients(network, 2);
+  LearningPlan plan(network, weights, gradients, {.trainable = {2, 2}, .batch = 4});
+  EXPECT_THROW(plan.weigh(1, std::vector<float>(4)), Error);
+  EXPECT_THROW(plan.weigh(2, std::vector<float>(3)), Error);
+}
+
 TEST(LearningPlan, TheSameSeedAndThreadsGiveTheSameBits) {
   for (const NamedNetwork& named : networks_with_state()) {
     SCOPED_TRACE(named.name);

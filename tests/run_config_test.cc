@@ -251,6 +251,19 @@ TEST_F(RunConfigFile, RefusesAnExpectationThatDoesNotSayHowItWasMeasured) {
               StartsWith(":11: key 'expected.measured'"));
 }
 
+TEST_F(RunConfigFile, RefusesASelectorWhereGroupsAreFrozen) {
+  const std::string joint = "[training]\nschedule = 'joint'\nepochs = [1]\n";
+  const std::string selector = "[training.selector]\nalpha = 0.2\n";
+  EXPECT_FALSE(read_after_network(joint).training.selector.alpha);
+  EXPECT_EQ(read_after_network(joint + selector).training.selector.alpha, 0.2);
+  EXPECT_THAT(refusal_after_network(selector),
+              AllOf(StartsWith(":11: key 'training.selector.alpha'"), HasSubstr("joint"),
+                    HasSubstr("bellows tune")));
+  EXPECT_THAT(refusal_after_network(joint + "[training.selector]\nalpha = -1\n"),
+              HasSubstr("alpha"));
+  EXPECT_THAT(refusal_after_network(joint + selector + "share = 1.5\n"), HasSubstr("share"));
+}
+
 TEST_F(RunConfigFile, RefusesStackingWhereThereIsNothingToStackOrToFitItOn) {
   const std::string stacking = "[training]\nstacking = true\n";
   EXPECT_FALSE(read_after_network("").training.stacking);

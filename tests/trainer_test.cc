@@ -262,6 +262,7 @@ struct Schedule {
   int batches;  // of the whole run
   int threads = 1;
   bool stacking = false;
+  bool selector = false;
 };
 
 void PrintTo(const Schedule& schedule, std::ostream* out) { *out << schedule.name; }
@@ -273,6 +274,7 @@ TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
   RunConfig config = run_config(3, schedule.schedule, schedule.optimiser);
   config.training.threads = schedule.threads;
   config.training.stacking = schedule.stacking;
+  if (schedule.selector) config.training.selector.alpha = 0.3;
   TrainerOptions whole = options("whole");
   TrainerOptions stopped = options("stopped");
   if (schedule.extend) {
@@ -301,8 +303,40 @@ INSTANTIATE_TEST_SUITE_P(
                       Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
                       Schedule{"Stacked", "incremental", "sgd", false, 24, 1, true},
                       Schedule{"ExtendStackedAdamw", "incremental", "adamw", true, 16, 1, true},
+                      Schedule{"JointSelector", "joint", "sgd", false, 8, 1, false, true},
                       Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
     [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST_F(Trainer, ASelectorLearnedAlongIsInTheModelAndChangesWhatTheClassifiersLearn) {
+  RunConfig config = run_config(3, "joint", "sgd");
+  trained(config, "alone");
+  EXPECT_THAT(load_model(model("alone")).info.selectors, IsEmpty());
+  config.training.selector.alpha = 0.3;
+  trained(config, "with");
+  const ModelFile with = load_model(model("with"));
+  ASSERT_THAT(with.info.selectors, SizeIs(1));
+  EXPECT_EQ(with.info.selectors[0].alpha, 0.3);
+  EXPECT_THAT(with.info.selectors[0].widths, SizeIs(2));
+  EXPECT_NE(with.facts.groups[0].sha256, load_model(model("alone")).facts.groups[0].sha256);
+  // With no share in the loss the classifiers learn as without it.
+  config.training.selector.share = 0;
+  trained(config, "aside");
+  EXPECT_EQ(load_model(model("aside")).facts.groups[2].sha256,
+            load_model(model("alone")).facts.groups[2].sha256);
+  bool logged = false;
+  for (const Json& line : log_of("with")) logged = logged || line["event"] == "selector";
+  EXPECT_TRUE(logged);
+}
+
+TEST_F(Trainer, ASelectorNeedsAllGroupsTrainedTogether) {
+  trained(run_config(1), "base");
+  RunConfig config = run_config(3, "joint", "sgd");
+  config.training.selector.alpha = 0.3;
+  TrainerOptions extending = options("run");
+  extending.extend = model("base");
+  expect_refused_unchanged(ErrorCode::kInvalidArgument, {"training.selector.alpha", "--extend"},
+                           config, digits(), extending);
+}
 
 TEST_F(Trainer, CutShortAtAnyEventItCanBeResumedToTheSameFileBitForBit) {
   RunConfig config = run_config(2);

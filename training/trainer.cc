@@ -358,7 +358,7 @@ void Run::load_base() {
   if (config_.training.selector.alpha) {
     refuse(source() +
            "key 'training.selector.alpha' is set, which needs all groups to be trained together; "
-           "extend without it, and learn selectors by 'bellows tune'");
+           "leave it out with --extend, and learn selectors by 'bellows tune'");
   }
   if (base_groups_ >= groups()) {
     refuse("the model '" + options_.extend->string() + "' has " + std::to_string(base_groups_) +
