@@ -66,8 +66,20 @@ Series mixture_line(const ReportedPolicies& policies) {
     costs.push_back(shown_score(policies.data.points[i]).cost);
     accuracies.push_back(shown_score(policies.data.points[i]).accuracy);
   }
-  for (const std::size_t corner : upper_hull(costs, accuracies)) {
-    line.points.push_back(shown_point(policies, corner));
+  // Straight against cost, so bent where the axis is logarithmic: drawn in pieces.
+  constexpr int kPieces = 16;
+  const std::vector<std::size_t> corners = upper_hull(costs, accuracies);
+  for (std::size_t i = 0; i < corners.size(); ++i) {
+    line.points.push_back(shown_point(policies, corners[i]));
+    if (i + 1 == corners.size()) break;
+    const std::size_t from = corners[i];
+    const std::size_t to = corners[i + 1];
+    for (int piece = 1; piece < kPieces; ++piece) {
+      const double share = static_cast<double>(piece) / kPieces;
+      line.points.push_back({costs[from] + share * (costs[to] - costs[from]),
+                             100 * (accuracies[from] + share * (accuracies[to] - accuracies[from])),
+                             percent_text(share) + " at the wider"});
+    }
   }
   return line;
 }

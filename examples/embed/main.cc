@@ -1,8 +1,9 @@
 // A program of one's own around a trained network: looks at an image at the narrowest width and
 // widens only as long as it is not sure. With a profile of the model, which `bellows profile`
-// makes, it then answers within 2 ms as well as it can.
+// makes, it then answers within 2 ms as well as it can; with policies too, which `bellows tune`
+// finds, it may stop early.
 //
-//   embed model.safetensors [profile.json]
+//   embed model.safetensors [profile.json [policies.json]]
 #include <bellows/bellows.h>
 
 #include <iostream>
@@ -20,7 +21,9 @@ int main(int argc, char** argv) try {
 
   if (argc > 2) {
     const auto profile = bellows::Profile::load(argv[2]);
-    bellows::Controller controller(profile.points(model), {.max_latency_us = 2000});
+    const auto points = argc > 3 ? bellows::PolicySet::load(argv[3], model).points(profile, model)
+                                 : profile.points(model);
+    bellows::Controller controller(points, {.max_latency_us = 2000});
     const bellows::Result answer = session.classify(image, controller);
     std::cout << "class " << answer.label << ", width " << answer.width << ", " << answer.latency_us
               << " us\n";
