@@ -46,9 +46,9 @@ class LearningPlan {
   /// Error(kInvalidArgument) for a label out of range.
   const std::vector<WidthLoss>& forward(const float* images, const std::int32_t* labels,
                                         std::uint64_t step);
-  /// Makes each sample's loss at a width count `weights[n]` times, [N], in the gradients that the next
-  /// `backward` computes; what `forward` told stays. Throws Error(kInvalidArgument) for a width that
-  /// is not trained, or another number of weights.
+  /// Makes each sample's loss at a width count `weights[n]` times, [N], in the gradients that the
+  /// next `backward` computes; what `forward` told stays. Throws Error(kInvalidArgument) for a
+  /// width that is not trained, or another number of weights.
   void weigh(int width, std::span<const float> weights);
   /// Gradients of the last forward pass. Once for each: it works in place on what forward left.
   void backward();

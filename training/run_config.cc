@@ -139,9 +139,10 @@ void check(const ConfigValue& table, const RunConfig& run) {
   if (run.training.stacking) check_stacking(table, run);
   if (run.training.selector.alpha) {
     if (!run.training.joint()) {
-      fail(table, "training.selector.alpha",
-           "is set, which needs key 'training.schedule' to be \"joint\"; selectors of frozen groups "
-           "are learned by 'bellows tune'");
+      fail(
+          table, "training.selector.alpha",
+          "is set, which needs key 'training.schedule' to be \"joint\"; selectors of frozen groups "
+          "are learned by 'bellows tune'");
     }
     if (groups < 2) {
       fail(table, "training.selector.alpha", "is set, which needs a network of at least 2 groups");

@@ -273,7 +273,7 @@ class Run {
   Normalisation normalisation_;
   std::optional<JointSelector> selector_;  // learned along with the groups
   std::vector<double> validation_;         // accuracy of the widths finished so far
-  double seconds_before_ = 0;       // of earlier calls
+  double seconds_before_ = 0;              // of earlier calls
   Clock::time_point start_ = Clock::now();
   double work_done_ = 0;  // multiply-accumulates of this call, for the estimate
 };
