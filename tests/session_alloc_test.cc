@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "engine/model_state.h"
+#include "engine/policy_rule.h"
 #include "tests/grouped_networks.h"
 
 namespace {
@@ -179,6 +180,42 @@ INSTANTIATE_TEST_SUITE_P(All, SessionAllocation,
                            return "batch" + std::to_string(each.param.batch) + "_threads" +
                                   std::to_string(each.param.threads);
                          });
+
+// Five classes: eight inputs.
+Policy selector_by_margin(float limit) {
+  StopNetwork network{.hidden_weight = std::vector<float>(8), .hidden_bias = {0}, .weight = {1}};
+  network.hidden_weight[5] = 1;
+  network.bias = -limit;
+  return internal::selector_policy({.alpha = 1, .widths = {network, network}}, 1);
+}
+
+TEST(SessionPolicies, ClassifyingByEveryKindOfPolicyAllocatesNothing) {
+  const NamedNetwork named = std::move(property_networks().front());
+  const Model model = random_model(named.network);
+  Session session(model);
+  const std::vector<float> images = random_images(named.network, 16, 1);
+  const std::size_t elements = model.image_elements();
+  std::vector<Policy> policies = {Policy::at_width(2), selector_by_margin(0.5F)};
+  for (const Confidence kind :
+       {Confidence::kMaxProbability, Confidence::kMargin, Confidence::kEntropy}) {
+    policies.push_back(Policy::with_thresholds(
+        {.confidence = kind, .values = {0.5, 0.4}, .temperatures = {1.5, 1}}));
+  }
+  policies.push_back(Policy::mixture({{policies[0], 1}, {policies[1], 2}, {policies[2], 3}}));
+  for (Policy& policy : policies) session.classify(std::span(images).first(elements), policy);
+  session.run(std::span(images).first(elements), 3);
+  int widths = 0;
+  const Counts before;
+  for (std::size_t i = 0; i < 16; ++i) {
+    for (Policy& policy : policies) {
+      widths += session.classify(std::span(images).subspan(i * elements, elements), policy).width;
+    }
+  }
+  const Counts after;
+  EXPECT_EQ(after.ours, before.ours);
+  EXPECT_EQ(after.primitives, before.primitives);
+  EXPECT_GT(widths, 16 * 6);
+}
 
 TEST(AllocationCounters, TheCountersSeeWhatMakingASessionTakes) {
   const std::vector<NamedNetwork> networks = property_networks();

@@ -15,6 +15,7 @@ namespace {
 constexpr int kUnits = 8;
 constexpr double kRate = 0.005;  // of Adam, at first
 constexpr float kDecay = 1e-4F;
+constexpr double kPull = 0.005;  // at first, see SelectorLearner::learn
 // A surer wrong answer counts no more, or a few of them would be all that is learned from.
 constexpr float kMostLoss = 5;
 
@@ -110,7 +111,8 @@ const std::vector<std::vector<float>>& JointSelector::learn(
   data::KeyedRandom random(state_->seed, 0x57e9, step);
   const double rate = kRate * (1 + std::cos(std::numbers::pi * progress)) / 2;
   const Eigen::MatrixXf stops =
-      state_->learner.learn(inputs, rewards, static_cast<float>(rate), kDecay, random);
+      state_->learner.learn(inputs, rewards, static_cast<float>(rate), kDecay,
+                            static_cast<float>(kPull * (1 - progress)), random);
   state_->weights.assign(widths, std::vector<float>(count));
   const auto follows = static_cast<float>(state_->share * static_cast<double>(widths));
   for (std::size_t width = 0; width < widths; ++width) {

@@ -27,7 +27,7 @@ SelectorLearner::SelectorLearner(int widths, Eigen::Index inputs, int units,
 
 Eigen::MatrixXf SelectorLearner::learn(const std::vector<Eigen::MatrixXf>& inputs,
                                        const Eigen::MatrixXf& rewards, float rate, float decay,
-                                       data::KeyedRandom& random) {
+                                       float pull, data::KeyedRandom& random) {
   const Eigen::MatrixXf outputs = this->outputs(inputs);
   const Eigen::MatrixXf baselines = this->baselines(inputs);
   const Eigen::Index count = outputs.cols();
@@ -47,7 +47,8 @@ Eigen::MatrixXf SelectorLearner::learn(const std::vector<Eigen::MatrixXf>& input
       const int at = stopped[static_cast<std::size_t>(n)];
       if (at > row) missing[n] = rewards(at - 1, n) - baselines(row, n);
     }
-    deciding_[width].learn(inputs[width], scale * gradient.row(row).transpose(), rate, decay);
+    const Eigen::VectorXf wanted = (gradient.row(row) - pull * outputs.row(row)).transpose();
+    deciding_[width].learn(inputs[width], scale * wanted, rate, decay);
     expecting_[width].learn(inputs[width], scale * missing, rate, decay);
   }
   return stop_probabilities(outputs);

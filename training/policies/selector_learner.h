@@ -20,9 +20,11 @@ class SelectorLearner {
 
   /// One step on a batch: draws where each input stops, and moves the networks by what that
   /// brought. `inputs`: [width - 1] [inputs, N], the widest left out; `rewards`: [widths, N].
+  /// `pull` draws outputs towards 0, where both outcomes are tried: without it a width at which
+  /// stopping is bad on average is given up before the inputs are found for which it is good.
   /// Returns the probabilities to stop before the step, [widths, N].
   Eigen::MatrixXf learn(const std::vector<Eigen::MatrixXf>& inputs, const Eigen::MatrixXf& rewards,
-                        float rate, float decay, data::KeyedRandom& random);
+                        float rate, float decay, float pull, data::KeyedRandom& random);
 
   /// [widths - 1, N].
   [[nodiscard]] Eigen::MatrixXf outputs(const std::vector<Eigen::MatrixXf>& inputs) const;

@@ -113,7 +113,8 @@ LearnedSelector learn_selector(const PredictionTable& predictions, std::span<con
           (epoch + static_cast<double>(b) / static_cast<double>(batches)) / options.epochs;
       const double rate = options.learning_rate * (1 + std::cos(std::numbers::pi * done)) / 2;
       learner.learn(seen, columns(rewards, chosen), static_cast<float>(rate),
-                    static_cast<float>(options.weight_decay), random);
+                    static_cast<float>(options.weight_decay),
+                    static_cast<float>(options.pull * (1 - done)), random);
     }
   }
 

@@ -28,6 +28,7 @@ struct SelectorOptions {
   int batch = 256;
   double learning_rate = 0.01;  ///< of Adam; falls to 0 over the epochs
   double weight_decay = 1e-4;
+  double pull = 0.005;  ///< see SelectorLearner::learn; falls to 0 over the epochs
   std::uint64_t seed = 1;
 };
 
