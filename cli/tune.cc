@@ -287,6 +287,7 @@ class Tuning {
       }
       if (facts.hypervolume.empty()) {
         std::vector<Objectives> objectives;
+        objectives.reserve(front.size());
         for (const ThresholdPoint& point : front) {
           objectives.push_back({point.cost / costs_.widths.back(), 1 - point.accuracy});
         }
@@ -410,6 +411,7 @@ class Tuning {
     facts.evaluations = static_cast<std::int64_t>(found.size());
     facts.hypervolume = hypervolume_reached(found, options.reference);
     std::vector<ThresholdPoint> points;
+    points.reserve(found.size());
     for (const Evaluation& evaluation : found) {
       points.push_back(judge(seen, quantile_thresholds(seen, evaluation.input)));
     }

@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <string>
 
@@ -112,7 +113,7 @@ BootstrapIntervals bootstrap(const Outcomes& outcomes, std::span<const double> w
     std::ranges::sort(means);
     const auto last = static_cast<double>(means.size() - 1);
     return Interval{means[static_cast<std::size_t>(0.025 * last)],
-                    means[static_cast<std::size_t>(0.975 * last + 0.5)]};
+                    means[static_cast<std::size_t>(std::ceil(0.975 * last))]};
   };
   return {.accuracy = interval(accuracy_means), .cost = interval(cost_means)};
 }

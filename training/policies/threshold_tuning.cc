@@ -160,6 +160,7 @@ std::vector<double> quantile_thresholds(const ConfidenceTable& table,
       continue;
     }
     std::vector<float> sorted;
+    sorted.reserve(left.size());
     for (const std::size_t i : left) sorted.push_back(confidences[i]);
     std::ranges::sort(sorted, std::greater<>());
     const float threshold = stop == sorted.size() ? 0.0F : sorted[stop - 1];

@@ -27,6 +27,7 @@ std::vector<double> random_input(int dimensions, data::KeyedRandom& random) {
 
 std::vector<Objectives> objectives_of(const std::vector<Evaluation>& evaluations) {
   std::vector<Objectives> objectives;
+  objectives.reserve(evaluations.size());
   for (const Evaluation& evaluation : evaluations) objectives.push_back(evaluation.objectives);
   return objectives;
 }
@@ -96,6 +97,7 @@ std::vector<Evaluation> bayesian_search(const Objective2& objective, const Searc
     const std::vector<std::size_t> front = pareto_indices(found);
     // Only the front matters to the expectation, and there may be many behind it.
     std::vector<Objectives> corners;
+    corners.reserve(front.size());
     for (const std::size_t i : front) corners.push_back(found[i]);
     std::vector<double> best;
     double most = -1;
