@@ -232,6 +232,9 @@ ReportedPolicies read_reported_policies(const std::filesystem::path& path) {
   result.name = data.model_name.empty() ? name_of(path) : data.model_name;
   // Selectors are in the model file; what they are called is not.
   std::vector<Selector> selectors;
+  for (const internal::PolicyPoint& point : data.points) {
+    selectors.resize(std::max(selectors.size(), static_cast<std::size_t>(point.selector)));
+  }
   for (const internal::SelectorFacts& facts : data.selectors) {
     selectors.resize(std::max(selectors.size(), static_cast<std::size_t>(facts.number)));
     selectors[static_cast<std::size_t>(facts.number - 1)].alpha = facts.alpha;

@@ -227,6 +227,11 @@ PredictionTable tuning_table(const Arguments& arguments, const Model& model, con
                   *path + ": has the answers for other images (" + table.data_name + ", " +
                       table.part + ") than those held out here; remove it, or name another file");
     }
+    if (table.classes != model.classes() ||
+        !std::ranges::equal(table.labels, images.tuning.images.labels())) {
+      throw Error(ErrorCode::kCorruptData,
+                  *path + ": contradicts the images that it says it is about; remove it");
+    }
     return table;
   }
   PredictionTable table = predict(model, images.tuning.images, images.tuning.part,
@@ -306,7 +311,9 @@ class Tuning {
     std::vector<PolicyPoint> points = selector_points(selectors, 1, table_, costs_.widths);
     for (std::size_t i = 0; i < points.size(); ++i) {
       points[i].found_by = "of the model";
-      facts_.push_back({.number = static_cast<int>(i) + 1, .alpha = selectors[i].alpha});
+      facts_.push_back({.number = static_cast<int>(i) + 1,
+                        .sha256 = internal::selector_sha256(selectors[i]),
+                        .alpha = selectors[i].alpha});
     }
     append(std::move(points));
   }
@@ -320,6 +327,7 @@ class Tuning {
           learn_selector(table_, costs_.widths, {.alpha = alpha, .loss = loss, .seed = seed_});
       learned_.push_back(learned.selector);
       facts_.push_back({.number = static_cast<int>(facts_.size()) + 1,
+                        .sha256 = internal::selector_sha256(learned.selector),
                         .alpha = alpha,
                         .expected_reward = learned.expected_reward,
                         .variance = learned.variance,

@@ -567,8 +567,14 @@ bellows_status bellows_controller_decide(bellows_controller* controller, double 
     constexpr const char* kName = "bellows_decision";
     bellows_decision& to = needed(decision, "decision");
     check_size<bellows_decision>(to.struct_bytes, kName);
-    const bellows::Decision of =
-        needed(controller, "controller").controller.decide(now_s, limit_of(deadline_us));
+    bellows::Controller& chooses = needed(controller, "controller").controller;
+    for (const bellows::OperatingPoint& point : chooses.points()) {
+      if (!point.policy) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the controller chooses between policies too, which stop by what they see; call "
+                  "bellows_session_classify");
+    }
+    const bellows::Decision of = chooses.decide(now_s, limit_of(deadline_us));
     const bellows_decision found = {
         sizeof(bellows_decision),    of.point, of.width, of.threads, of.feasible ? 1 : 0,
         static_cast<int>(of.failing)};

@@ -90,12 +90,27 @@ void check_stops(const OperatingPoint& point, const std::string& name) {
     refuse(name + " has width " + std::to_string(point.width),
            "it must be the widest of its policy, " + std::to_string(point.policy->widest()));
   }
-  if (point.stops.empty()) refuse(name + " has no stops", "give one for each width it may stop at");
+  double shares = 0;
+  std::vector<bool> known(static_cast<std::size_t>(point.width));
   for (const Stop& stop : point.stops) {
     const std::string of = "width " + std::to_string(stop.width) + " of " + name;
     if (stop.width < 1 || stop.width > point.width) refuse(of, "the policy has no such width");
+    if (known[static_cast<std::size_t>(stop.width - 1)])
+      refuse(of + " is there twice", "leave one out");
+    known[static_cast<std::size_t>(stop.width - 1)] = true;
     check_share(stop.share, "share of " + of);
     check_figures(stop, of);
+    shares += stop.share;
+  }
+  const auto missing = std::ranges::find(known, false);
+  if (missing != known.end()) {
+    refuse(name + " has no stop for width " + std::to_string(missing - known.begin() + 1),
+           "give one for each width it may run, of share 0 where nothing stops");
+  }
+  constexpr double kTolerance = 1e-6;
+  if (std::abs(shares - 1) > kTolerance) {
+    refuse("shares of the stops of " + name + " sum up to " + std::to_string(shares),
+           "they must to 1");
   }
 }
 

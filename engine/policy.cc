@@ -147,9 +147,12 @@ Policy Policy::with_thresholds(const Thresholds& thresholds) {
            std::to_string(thresholds.values.size()) + " thresholds; give as many, or none");
   }
   for (const double value : thresholds.temperatures) {
-    if (!(value > 0 && std::isfinite(value))) {
+    // As a float, which it becomes.
+    constexpr double kLeast = 1e-6;
+    constexpr double kMost = 1e6;
+    if (!(value >= kLeast && value <= kMost)) {
       refuse("temperature " + std::to_string(rule.temperatures.size() + 1) + " is " +
-             number_text(value) + "; it must be above 0");
+             number_text(value) + "; it must be from 0.000001 to 1,000,000");
     }
     rule.temperatures.push_back(static_cast<float>(value));
   }
@@ -184,7 +187,9 @@ Policy Policy::mixture(const std::vector<std::pair<Policy, double>>& parts) {
       rule.shares.push_back(share * inner.shares[i]);
     }
   }
-  if (!(sum > 0)) refuse("a mixture needs a part with a share above 0");
+  if (!(sum > 0 && std::isfinite(sum))) {
+    refuse("a mixture needs a part with a share above 0, and shares that can be summed up");
+  }
   for (double& share : rule.shares) share /= sum;
   for (const Policy& part : rule.parts) rule.widest = std::max(rule.widest, part.widest());
   return PolicyAccess::make(std::move(rule));

@@ -9,6 +9,7 @@
 #include "engine/input_file.h"
 #include "engine/json_value.h"
 #include "engine/policy_rule.h"
+#include "engine/sha256.h"
 
 namespace bellows::internal {
 namespace {
@@ -19,6 +20,10 @@ constexpr int kFormatVersion = 1;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
 // Shares are written with all their digits.
 constexpr double kShareTolerance = 1e-6;
+constexpr double kMostCost = 1e18;
+constexpr double kMostTemperature = 1e6;
+// Selectors of a model, far more than fit into one.
+constexpr double kMostSelectors = 4096;
 
 [[noreturn]] void corrupt(const std::string& file, const std::string& problem) {
   throw Error(ErrorCode::kCorruptData, file + ": " + problem);
@@ -72,6 +77,11 @@ void check_points(const PolicyData& data, const std::string& file) {
   if (data.points.empty()) corrupt(file, "has no points");
   const std::size_t groups = data.group_sha256.size();
   if (groups == 0) corrupt(file, "names no groups of its model ('model.group_sha256')");
+  if (data.width_costs.size() != groups || !(data.width_costs.back() > 0)) {
+    corrupt(file, "has " + std::to_string(data.width_costs.size()) +
+                      " costs ('cost.widths'); give one above 0 for each of " +
+                      std::to_string(groups) + " widths");
+  }
   for (std::size_t i = 0; i < data.points.size(); ++i) {
     const PolicyPoint& point = data.points[i];
     const std::string name = point_name(i, point);
@@ -90,6 +100,15 @@ void check_points(const PolicyData& data, const std::string& file) {
     }
     check_score(point.tuning, groups, name + ", 'tuning'", file);
     if (point.test) check_score(*point.test, groups, name + ", 'test'", file);
+  }
+  // What is saved is told against them.
+  for (std::size_t i = 0; i < groups; ++i) {
+    if (i < data.points.size() && data.points[i].kind == "width" &&
+        static_cast<std::size_t>(data.points[i].width) == i + 1) {
+      continue;
+    }
+    corrupt(file, "does not begin with the plain widths: point " + std::to_string(i + 1) +
+                      " must be width " + std::to_string(i + 1));
   }
 }
 
@@ -121,8 +140,13 @@ Policy make_policy(const PolicyPoint& point, const std::vector<Policy>& before,
     for (std::size_t i = 0; i < point.parts.size(); ++i) {
       const int part = point.parts[i];
       if (part < 1 || static_cast<std::size_t>(part) > before.size()) {
-        throw Error(ErrorCode::kInvalidArgument,
+        throw Error(ErrorCode::kCorruptData,
                     "part " + std::to_string(part) + " is no point before it");
+      }
+      // Parts of parts of parts could be more than there is memory for.
+      if (before[static_cast<std::size_t>(part - 1)].kind() == PolicyKind::kMixture) {
+        throw Error(ErrorCode::kCorruptData,
+                    "part " + std::to_string(part) + " is a mixture; name its parts instead");
       }
       parts.emplace_back(before[static_cast<std::size_t>(part - 1)], point.shares[i]);
     }
@@ -160,7 +184,8 @@ void visit_tables(FieldVisitor& visitor, const char* key, std::vector<Item>& ite
 void PolicyScore::visit_fields(FieldVisitor& visitor) {
   visitor.field("accuracy", accuracy,
                 {.help = "share of right answers", .required = true, .minimum = 0, .maximum = 1});
-  visitor.field("cost", cost, {.help = "mean of an image", .required = true, .minimum = 0});
+  visitor.field("cost", cost,
+                {.help = "mean of an image", .required = true, .minimum = 0, .maximum = kMostCost});
   visitor.field("stopped", stopped,
                 {.help = "share of images that stop at each width, from width 1",
                  .required = true,
@@ -190,11 +215,15 @@ void PolicyPoint::visit_fields(FieldVisitor& visitor) {
                    .required = true,
                    .minimum = 0,
                    .maximum = Thresholds::kNever});
-    visitor.field("temperatures", temperatures,
-                  {.help = "of the same widths; or none: 1", .minimum = 1e-6});
+    visitor.field(
+        "temperatures", temperatures,
+        {.help = "of the same widths; or none: 1", .minimum = 1e-6, .maximum = kMostTemperature});
   } else if (kind == "selector") {
     visitor.field("selector", selector,
-                  {.help = "number in the model file, from 1", .required = true, .minimum = 1});
+                  {.help = "number in the model file, from 1",
+                   .required = true,
+                   .minimum = 1,
+                   .maximum = kMostSelectors});
   } else {
     visitor.field("parts", parts,
                   {.help = "numbers of points of this file, from 1", .required = true});
@@ -238,7 +267,7 @@ void PolicyData::visit_fields(FieldVisitor& visitor) {
   visitor.table("cost", {.required = true}, [this](FieldVisitor& fields) {
     fields.field("kind", cost, {.required = true, .choices = {"macs", "latency_us", "energy_uj"}});
     fields.field("source", cost_source, {});
-    fields.field("widths", width_costs, {.required = true, .minimum = 0});
+    fields.field("widths", width_costs, {.required = true, .minimum = 0, .maximum = kMostCost});
   });
   visitor.table("made", {}, [this](FieldVisitor& fields) {
     fields.field("date", date, {});
@@ -271,7 +300,8 @@ void SearchFacts::visit_fields(FieldVisitor& visitor) {
 }
 
 void SelectorFacts::visit_fields(FieldVisitor& visitor) {
-  visitor.field("number", number, {.required = true, .minimum = 1});
+  visitor.field("number", number, {.required = true, .minimum = 1, .maximum = kMostSelectors});
+  visitor.field("sha256", sha256, {});
   visitor.field("alpha", alpha, {.required = true, .minimum = 0});
   visitor.field("expected_reward", expected_reward, {});
   visitor.field("variance", variance, {.minimum = 0});
@@ -303,6 +333,15 @@ void write_policies(const std::filesystem::path& path, PolicyData data) {
   write_file_atomically(path, writer.value().to_json() + "\n");
 }
 
+std::string selector_sha256(const Selector& selector) {
+  FieldWriter writer;
+  // Visiting takes a mutable selector because readers assign; a writer only looks.
+  const_cast<Selector&>(selector).visit_fields(writer);
+  Sha256 digest;
+  digest.update(writer.value().to_json());
+  return digest.hex();
+}
+
 std::vector<Policy> make_policies(const PolicyData& data, const std::vector<Selector>& selectors) {
   std::vector<Policy> policies;
   policies.reserve(data.points.size());
@@ -310,8 +349,11 @@ std::vector<Policy> make_policies(const PolicyData& data, const std::vector<Sele
     try {
       policies.push_back(make_policy(point, policies, selectors));
     } catch (const Error& error) {
-      throw Error(error.code(), (data.source.empty() ? "" : data.source + ": ") +
-                                    point_name(policies.size(), point) + ": " + error.what());
+      // A wrong value in a file makes a corrupt file; only a selector may be missing elsewhere.
+      const bool of_file = !data.source.empty() && point.kind != "selector";
+      throw Error(of_file ? ErrorCode::kCorruptData : error.code(),
+                  (data.source.empty() ? "" : data.source + ": ") +
+                      point_name(policies.size(), point) + ": " + error.what());
     }
   }
   return policies;

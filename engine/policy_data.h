@@ -77,7 +77,8 @@ struct SearchFacts {
 
 /// How a selector was learned.
 struct SelectorFacts {
-  int number = 0;  ///< in the model file, from 1
+  int number = 0;           ///< in the model file, from 1
+  std::string sha256 = {};  ///< selector_sha256 of it
   double alpha = 0;
   double expected_reward = 0;
   double variance = 0;  ///< of the gradient's estimate of one image
@@ -111,6 +112,9 @@ struct PolicyData {
   bool operator==(const PolicyData&) const = default;
 };
 
+/// SHA-256 of a selector as it is written: tells whether it is the one that figures are about.
+[[nodiscard]] std::string selector_sha256(const Selector& selector);
+
 /// Throws Error naming the file and what in it is wrong: kNotFound, kCorruptData, kUnsupported (a
 /// newer format), kIoError.
 [[nodiscard]] PolicyData read_policies(const std::filesystem::path& path);
@@ -118,8 +122,8 @@ struct PolicyData {
 /// Replaces an older file at once. Throws Error(kIoError).
 void write_policies(const std::filesystem::path& path, PolicyData data);
 
-/// The policies of `data` in their order, over the selectors of a model. Throws
-/// Error(kInvalidArgument) naming the point that cannot be.
+/// The policies of `data` in their order, over the selectors of a model. Throws Error naming the
+/// point that cannot be: kCorruptData, or kInvalidArgument where a selector is not there.
 [[nodiscard]] std::vector<Policy> make_policies(const PolicyData& data,
                                                 const std::vector<Selector>& selectors);
 

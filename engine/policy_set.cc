@@ -30,13 +30,42 @@ void check_model(const internal::PolicyData& data, const Model& model) {
   }
 }
 
+// Their numbers alone would also fit selectors that were learned later.
+void check_selectors(const internal::PolicyData& data, const std::vector<Selector>& selectors) {
+  for (const internal::SelectorFacts& facts : data.selectors) {
+    const auto index = static_cast<std::size_t>(facts.number - 1);
+    if (facts.sha256.empty() || index >= selectors.size()) continue;
+    if (internal::selector_sha256(selectors[index]) == facts.sha256) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                data.source + ": selector " + std::to_string(facts.number) +
+                    " of the model is another one than the policies were made with; use the model "
+                    "file that 'bellows tune' wrote with them");
+  }
+}
+
+void check_stopped(const internal::PolicyData& data, const std::vector<Policy>& policies) {
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    const std::vector<double>& stopped = data.points[i].tuning.stopped;
+    for (auto width = static_cast<std::size_t>(policies[i].widest()); width < stopped.size();
+         ++width) {
+      if (stopped[width] <= 0) continue;
+      throw Error(ErrorCode::kCorruptData, data.source + ": point " + std::to_string(i + 1) +
+                                               ": stops at width " + std::to_string(width + 1) +
+                                               ", its policy runs no wider than " +
+                                               std::to_string(policies[i].widest()));
+    }
+  }
+}
+
 }  // namespace
 
 PolicySet PolicySet::load(const std::string& path, const Model& model) {
   const internal::PolicyData data = internal::read_policies(path);
   check_model(data, model);
-  const std::vector<Policy> policies =
-      internal::make_policies(data, internal::state_of(model)->info.selectors);
+  const std::vector<Selector>& selectors = internal::state_of(model)->info.selectors;
+  const std::vector<Policy> policies = internal::make_policies(data, selectors);
+  check_selectors(data, selectors);
+  check_stopped(data, policies);
   PolicySet set;
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const internal::PolicyScore& tuning = data.points[i].tuning;
@@ -48,10 +77,13 @@ PolicySet PolicySet::load(const std::string& path, const Model& model) {
 
 namespace {
 
-// Whether nothing speaks for `point` beside `other`. Of equals the earlier one stays.
+// Whether nothing speaks for `point` beside `other`. Of equals the earlier one stays. Energies
+// count where both are known.
 bool bettered(const OperatingPoint& point, const OperatingPoint& other, bool other_is_earlier) {
-  const auto values = [](const OperatingPoint& p) {
-    return std::array{-p.accuracy, p.energy_uj, p.latency_p50_us, p.latency_p95_us,
+  const bool energies = point.energy_uj > 0 && other.energy_uj > 0;
+  if (other.energy_uj <= 0 && point.energy_uj > 0) return false;
+  const auto values = [energies](const OperatingPoint& p) {
+    return std::array{-p.accuracy, energies ? p.energy_uj : 0, p.latency_p50_us, p.latency_p95_us,
                       p.latency_p99_us};
   };
   const auto own = values(point);

@@ -746,6 +746,7 @@ static void policies_stop_a_session(const char* path, const char* profile_path) 
   bellows_policy policy = BELLOWS_POLICY_INIT;
   bellows_targets targets = BELLOWS_TARGETS_INIT;
   bellows_answer answer = BELLOWS_ANSWER_INIT;
+  bellows_decision decision = BELLOWS_DECISION_INIT;
   const char* text = NULL;
   size_t count = 0;
   int wide = 0;
@@ -758,26 +759,28 @@ static void policies_stop_a_session(const char* path, const char* profile_path) 
   REFUSED(bellows_policies_load(path, model, NULL), BELLOWS_INVALID_ARGUMENT, "'policies' is NULL");
   CHECK(bellows_policies_load(path, model, &policies) == BELLOWS_OK);
   if (policies == NULL) return;
-  CHECK(bellows_policies_count(policies, &count) == BELLOWS_OK && count == 3);
-  CHECK(bellows_policies_describe(policies, 1, &policy, &text) == BELLOWS_OK);
+  CHECK(bellows_policies_count(policies, &count) == BELLOWS_OK);
+  CHECK(count == (size_t)info.groups + 2);
+  CHECK(bellows_policies_describe(policies, count - 2, &policy, &text) == BELLOWS_OK);
   CHECK(policy.kind == BELLOWS_POLICY_THRESHOLDS && policy.widest == info.groups);
   CHECK(policy.accuracy == 0.95 && text != NULL && strstr(text, "max_probability") != NULL);
-  REFUSED(bellows_policies_describe(policies, 3, &policy, NULL), BELLOWS_NOT_FOUND, "policy 3");
+  REFUSED(bellows_policies_describe(policies, count, &policy, NULL), BELLOWS_NOT_FOUND,
+          "no policy");
 
   /* Sure enough from the first width on. */
-  CHECK(bellows_session_classify_by(session, image, info.image_values, policies, 1, &answer) ==
-        BELLOWS_OK);
+  CHECK(bellows_session_classify_by(session, image, info.image_values, policies, count - 2,
+                                    &answer) == BELLOWS_OK);
   CHECK(answer.width == 1 && answer.latency_us > 0);
   /* Every second image at the widest. */
   for (int i = 0; i < 10; ++i) {
-    CHECK(bellows_session_classify_by(session, image, info.image_values, policies, 2, &answer) ==
-          BELLOWS_OK);
+    CHECK(bellows_session_classify_by(session, image, info.image_values, policies, count - 1,
+                                      &answer) == BELLOWS_OK);
     wide += answer.width == info.groups ? 1 : 0;
   }
   CHECK(wide == 5);
-  REFUSED(bellows_session_classify_by(session, image, info.image_values, policies, 3, &answer),
-          BELLOWS_NOT_FOUND, "policy 3");
-  REFUSED(bellows_session_classify_by(session, image, 1, policies, 1, &answer),
+  REFUSED(bellows_session_classify_by(session, image, info.image_values, policies, count, &answer),
+          BELLOWS_NOT_FOUND, "no policy");
+  REFUSED(bellows_session_classify_by(session, image, 1, policies, count - 2, &answer),
           BELLOWS_INVALID_ARGUMENT, "image");
   REFUSED(bellows_session_classify_by(session, image, info.image_values, NULL, 1, &answer),
           BELLOWS_INVALID_ARGUMENT, "'policies' is NULL");
@@ -795,6 +798,8 @@ static void policies_stop_a_session(const char* path, const char* profile_path) 
   CHECK(bellows_session_classify(session, image, info.image_values, controller, &answer) ==
         BELLOWS_OK);
   CHECK(answer.width == 1 && answer.feasible == 1);
+  REFUSED(bellows_controller_decide(controller, 1e-9 * (double)bellows_now_ns(), 0, &decision),
+          BELLOWS_INVALID_ARGUMENT, "bellows_session_classify");
   bellows_controller_free(controller);
 }
 

@@ -51,20 +51,24 @@ class CInterface : public ::testing::TestWithParam<const char*> {
     return file.string();
   }
 
-  // The widest width, a policy that always stops at once, and both in turns.
+  // Every width, a policy that always stops at once, and that and the widest in turns.
   static std::string tuned(const std::filesystem::path& folder, const std::string& path) {
     const Model model = Model::load(path);
     const auto groups = static_cast<std::size_t>(model.groups());
-    std::vector<double> widest(groups);
-    widest.back() = 1;
     internal::PolicyData data{.group_sha256 = internal::state_of(model)->group_sha256,
                               .width_costs = std::vector<double>(groups, 1)};
-    data.points = {
-        {.kind = "width", .width = model.groups(), .tuning = {0.9, 3, widest}},
-        {.kind = "thresholds",
-         .thresholds = std::vector<double>(groups - 1),
-         .tuning = {0.95, 1, {1.0}}},
-        {.kind = "mixture", .parts = {1, 2}, .shares = {0.5, 0.5}, .tuning = {0.92, 2, {1.0}}}};
+    for (int width = 1; width <= model.groups(); ++width) {
+      std::vector<double> stopped(groups);
+      stopped[static_cast<std::size_t>(width - 1)] = 1;
+      data.points.push_back({.kind = "width", .width = width, .tuning = {0.9, 3, stopped}});
+    }
+    data.points.push_back({.kind = "thresholds",
+                           .thresholds = std::vector<double>(groups - 1),
+                           .tuning = {0.95, 1, {1.0}}});
+    data.points.push_back({.kind = "mixture",
+                           .parts = {model.groups(), model.groups() + 1},
+                           .shares = {0.5, 0.5},
+                           .tuning = {0.92, 2, {1.0}}});
     const auto file = folder / "policies.json";
     internal::write_policies(file, data);
     return file.string();

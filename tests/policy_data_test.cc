@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/model_file.h"
 #include "engine/model_state.h"
 #include "engine/policy_rule.h"
 #include "engine/profile_data.h"
@@ -120,6 +121,11 @@ TEST_F(PolicyDataTest, WhatIsWrongInAFileIsNamed) {
               AllOf(HasSubstr("point 2"), HasSubstr("width 3")));
   EXPECT_THAT(refusal_after("[0.6,0.4]", "[0.6,0.5]"), HasSubstr("sums up to 1.1"));
   EXPECT_THAT(refusal_after("\"margin\"", "\"mood\""), HasSubstr("max_probability"));
+  EXPECT_THAT(refusal_after("\"widths\":[10.0,30.0]", "\"widths\":[10.0]"), HasSubstr("1 costs"));
+  EXPECT_THAT(refusal_after("\"width\":2,", "\"width\":1,"),
+              AllOf(HasSubstr("does not begin with the plain widths"), HasSubstr("width 2")));
+  EXPECT_THAT(refusal_after("\"number\":1", "\"number\":300000000"), HasSubstr("number"));
+  EXPECT_THAT(refusal_after("\"cost\":18.0", "\"cost\":1e300"), HasSubstr("cost"));
   EXPECT_THAT(refusal_after("\"found_by\"", "\"lost_by\""), HasSubstr("lost_by"));
   EXPECT_THAT(refusal_after("\"shares\":[0.5,0.5]", "\"shares\":[0.5]"),
               AllOf(HasSubstr("2 parts"), HasSubstr("1 shares")));
@@ -127,15 +133,48 @@ TEST_F(PolicyDataTest, WhatIsWrongInAFileIsNamed) {
 }
 
 TEST_F(PolicyDataTest, APolicyThatCannotBeIsNamed) {
-  EXPECT_THAT(
-      refusal_after("\"thresholds\":[0.4]", "\"thresholds\":[1.5]", ErrorCode::kInvalidArgument),
-      AllOf(HasSubstr("point 3"), HasSubstr("threshold 1 is 1.5")));
-  EXPECT_THAT(refusal_after("\"parts\":[1,3]", "\"parts\":[1,4]", ErrorCode::kInvalidArgument),
+  EXPECT_THAT(refusal_after("\"thresholds\":[0.4]", "\"thresholds\":[1.5]"),
+              AllOf(HasSubstr("point 3"), HasSubstr("threshold 1 is 1.5")));
+  EXPECT_THAT(refusal_after("\"parts\":[1,3]", "\"parts\":[1,4]"),
               AllOf(HasSubstr("point 4"), HasSubstr("part 4")));
   EXPECT_THAT(refusal_after("\"kind\":\"thresholds\",\"found_by\":\"sweep\",\"confidence\":"
                             "\"margin\",\"thresholds\":[0.4],\"temperatures\":[1.5]",
                             "\"kind\":\"selector\",\"selector\":1", ErrorCode::kInvalidArgument),
               AllOf(HasSubstr("point 3"), HasSubstr("selector 1 is not in the model")));
+}
+
+TEST_F(PolicyDataTest, MixturesOfMixturesAndStopsBeyondAPolicyAreRefused) {
+  PolicyData nested = data();
+  nested.points.push_back(nested.points.back());
+  nested.points.back().parts = {1, 4};
+  internal::write_policies(path_, nested);
+  EXPECT_THAT(refusal(ErrorCode::kCorruptData, [&] { PolicySet::load(path_, model_); }),
+              AllOf(HasSubstr("point 5"), HasSubstr("part 4 is a mixture")));
+  PolicyData beyond = data();
+  beyond.points[0].tuning.stopped = {0.0, 1.0};
+  internal::write_policies(path_, beyond);
+  EXPECT_THAT(refusal(ErrorCode::kCorruptData, [&] { PolicySet::load(path_, model_); }),
+              AllOf(HasSubstr("point 1"), HasSubstr("stops at width 2")));
+}
+
+TEST_F(PolicyDataTest, AnotherSelectorUnderTheSameNumberIsRefused) {
+  ModelFile file = load_model(kTiny);
+  const StopNetwork network{
+      .hidden_weight = std::vector<float>(5), .hidden_bias = {0}, .weight = {1}};
+  file.info.selectors = {{.alpha = 0.1, .widths = {network}}};
+  const std::string with = folder_ / "with.safetensors";
+  save_model(with, file.network, file.weights, file.info);
+  PolicyData made = data();
+  made.points[2] = {.kind = "selector", .selector = 1, .tuning = {0.88, 18, {0.6, 0.4}}};
+  made.selectors = {
+      {.number = 1, .sha256 = internal::selector_sha256(file.info.selectors[0]), .alpha = 0.1}};
+  internal::write_policies(path_, made);
+  EXPECT_EQ(PolicySet::load(path_, Model::load(with)).size(), 4U);
+  file.info.selectors[0].widths[0].bias = 1;
+  save_model(with, file.network, file.weights, file.info);
+  EXPECT_THAT(
+      refusal(ErrorCode::kInvalidArgument, [&] { PolicySet::load(path_, Model::load(with)); }),
+      AllOf(HasSubstr("selector 1"), HasSubstr("another one")));
 }
 
 TEST_F(PolicyDataTest, ThePoliciesOfAnotherModelAreRefused) {

@@ -62,13 +62,17 @@ TEST(Policy, RefusesWhatCannotBe) {
                 Policy::with_thresholds({.values = {0.5, 0.5}, .temperatures = {1}});
               }),
               HasSubstr("1 temperatures for 2 thresholds"));
-  for (const double bad : {0.0, -1.0, kNoNumber}) {
+  for (const double bad : {0.0, -1.0, 1e-50, 1e300, kNoNumber}) {
     EXPECT_THAT(refusal([=] { Policy::with_thresholds({.values = {0.5}, .temperatures = {bad}}); }),
                 HasSubstr("temperature 1"));
   }
   EXPECT_THAT(refusal([] { Policy::mixture({}); }), HasSubstr("a part"));
   EXPECT_THAT(refusal([] { Policy::mixture({{Policy::at_width(1), 0}}); }), HasSubstr("a part"));
   EXPECT_THAT(refusal([] { Policy::mixture({{Policy::at_width(1), -1}}); }), HasSubstr("share"));
+  EXPECT_THAT(refusal([] {
+                Policy::mixture({{Policy::at_width(1), 1e308}, {Policy::at_width(2), 1e308}});
+              }),
+              HasSubstr("summed up"));
   EXPECT_THAT(refusal([] { Policy::with_thresholds({.confidence = static_cast<Confidence>(7)}); }),
               HasSubstr("confidence 7"));
 }

@@ -543,6 +543,9 @@ TEST_F(SessionTest, AControllerOverPoliciesIsToldWhereTheyStop) {
   const Policy wide = Policy::with_thresholds({.values = {0, 0, 0}});
   OperatingPoint too_wide = with_policy(wide, 0.5);
   too_wide.width = 4;
+  too_wide.stops.push_back(too_wide.stops.back());
+  too_wide.stops.back().width = 4;
+  too_wide.stops.back().share = 0;
   Controller refused({point(1), too_wide});
   EXPECT_THAT(refusal([&] { session.classify(one_image(), refused); }), HasSubstr("width 4"));
 }

@@ -127,6 +127,13 @@ TEST(ThresholdTuning, OneWidthHasOnePoint) {
   EXPECT_TRUE(sweep.front[0].thresholds.empty());
 }
 
+TEST(ThresholdTuning, ASweepOverTooManyWidthsIsRefused) {
+  const PredictionTable table = random_table(10, 12);
+  const ConfidenceTable seen = confidence_table(table, Confidence::kMargin, doubling_costs(12));
+  EXPECT_THROW(sweep_thresholds(seen, 1000), Error);
+  EXPECT_LE(sweep_thresholds(seen, 3000).vectors, 3000U);
+}
+
 TEST(ThresholdTuning, CostsMustRiseAndBeOneForEachWidth) {
   const PredictionTable table = random_table(10, 3);
   EXPECT_THROW(confidence_table(table, Confidence::kMargin, std::vector<double>{1, 2}), Error);

@@ -785,9 +785,12 @@ bool Run::train_step(GroupRange range) {
                         {"validation", scores_value(report.validation)}});
     if (selector_) {
       const JointSelector::Means means = selector_->take_means();
-      log_event("selector", {{"epoch", number(position.current_epoch())},
-                             {"cost", number(means.cost)},
-                             {"accuracy", number(1 - means.error)}});
+      // None where the run was stopped right after the epoch's last batch.
+      if (means.batches > 0) {
+        log_event("selector", {{"epoch", number(position.current_epoch())},
+                               {"cost", number(means.cost)},
+                               {"accuracy", number(1 - means.error)}});
+      }
     }
     observer_.epoch(report);
     if (position.epoch + 1 == position.epochs) {

@@ -131,7 +131,9 @@ const std::vector<std::vector<float>>& JointSelector::learn(
 
 JointSelector::Means JointSelector::take_means() {
   const double batches = std::max(1, state_->batches);
-  const Means means{.cost = state_->sums.cost / batches, .error = state_->sums.error / batches};
+  const Means means{.cost = state_->sums.cost / batches,
+                    .error = state_->sums.error / batches,
+                    .batches = state_->batches};
   state_->sums = {};
   state_->batches = 0;
   return means;

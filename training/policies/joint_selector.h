@@ -1,9 +1,10 @@
 // A selector that is learned together with the classifiers it chooses between (Guan et al. 2018),
 // for the joint schedule.
 //
-// The objective is the expected reward of selector_training.h with cross-entropy as the loss. Its
-// gradient by the classifiers is exact: each image's loss at a width counts as much as it is
-// probable that the image stops there. That by the selector is REINFORCE's.
+// The objective is the expected reward of selector_training.h with cross-entropy as the loss. By
+// the classifiers its gradient is taken with the probabilities to stop held fixed: each image's
+// loss at a width counts as much as it is probable that the image stops there. That by the selector
+// is REINFORCE's.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,7 @@ class JointSelector {
   struct Means {
     double cost = 0;   ///< by the widest width's
     double error = 0;  ///< share of wrong answers
+    int batches = 0;   ///< 0: there is nothing to tell
   };
   Means take_means();
 

@@ -13,6 +13,8 @@
 namespace bellows {
 namespace {
 
+constexpr double kMostSeconds = 60;
+
 [[noreturn]] void refuse(const std::string& problem) {
   throw Error(ErrorCode::kInvalidArgument, "mixture: " + problem);
 }
@@ -100,7 +102,12 @@ class Programme {
       model.setLogLevel(0);
       model.messageHandler()->setLogLevel(0);
       model.setAllowableGap(0);
+      model.setMaximumSeconds(kMostSeconds);
       model.branchAndBound();
+      if (model.isSecondsLimitReached()) {
+        refuse("was not solved within " + std::to_string(static_cast<int>(kMostSeconds)) +
+               " s; give fewer requests, or none for any shares");
+      }
       if (!model.isProvenOptimal() || model.bestSolution() == nullptr) {
         refuse(infeasible_text(problem_));
       }

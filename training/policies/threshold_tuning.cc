@@ -93,6 +93,14 @@ ConfidenceTable confidence_table(const PredictionTable& table, Confidence confid
                                  std::span<const double> costs, std::vector<double> temperatures) {
   const auto widths = static_cast<std::size_t>(table.widths());
   if (costs.size() != widths || !std::ranges::is_sorted(costs)) {
+    const auto falls = std::ranges::is_sorted_until(costs);
+    if (costs.size() == widths) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "width " + std::to_string(falls - costs.begin() + 1) +
+                      " costs less than the narrower one, " + std::to_string(*falls) + " against " +
+                      std::to_string(*(falls - 1)) +
+                      "; measure the profile again, or save multiply-accumulates");
+    }
     throw Error(ErrorCode::kInvalidArgument,
                 "there are " + std::to_string(costs.size()) + " costs for " +
                     std::to_string(widths) +
@@ -197,6 +205,11 @@ SweepResult sweep_thresholds(const ConfidenceTable& table, std::size_t most_vect
     result.front.push_back(judge(table, {}));
     result.vectors = 1;
     return result;
+  }
+  if (axes >= 32 || (std::size_t{1} << axes) > most_vectors) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "a sweep over " + std::to_string(axes) + " thresholds has more vectors than " +
+                    std::to_string(most_vectors) + "; use a Bayesian search");
   }
   const std::size_t length = axis_length(axes, most_vectors, table.size());
   std::vector<std::vector<float>> grid;

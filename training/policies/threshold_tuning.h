@@ -61,6 +61,7 @@ struct SweepResult {
 /// else as many of their quantiles as `most_vectors` allows, "always" and "never" included. Counts
 /// are summed up over the whole grid at once, so the work is its size and not that times the
 /// images.
+/// Throws Error(kInvalidArgument) where "always" and "never" alone make more.
 [[nodiscard]] SweepResult sweep_thresholds(const ConfidenceTable& table,
                                            std::size_t most_vectors = std::size_t{1} << 22);
 

@@ -48,9 +48,11 @@ std::vector<std::size_t> chosen_of(const std::vector<ThresholdPoint>& front, std
 PolicyScore score_policy(const Policy& policy, const PredictionTable& table,
                          std::span<const double> costs, bool intervals) {
   const Outcomes outcomes = outcomes_of(policy, table);
-  PolicyScore score{.accuracy = outcomes.accuracy(),
+  // Sums of rounded shares may be a little above 1.
+  PolicyScore score{.accuracy = std::min(1.0, outcomes.accuracy()),
                     .cost = outcomes.mean_cost(costs),
                     .stopped = outcomes.shares()};
+  for (double& share : score.stopped) share = std::min(1.0, share);
   if (intervals) {
     const BootstrapIntervals found = bootstrap(outcomes, costs);
     score.accuracy_interval = {found.accuracy.low, found.accuracy.high};
@@ -123,7 +125,7 @@ PolicyPoint mixture_point(const std::vector<PolicyPoint>& points, int first, Mix
   }
   const MixtureSolution solution = solve_mixture(problem);
   PolicyPoint mixture{.kind = "mixture", .found_by = found_by};
-  mixture.tuning = {.accuracy = solution.accuracy, .cost = solution.cost};
+  mixture.tuning = {.accuracy = std::min(1.0, solution.accuracy), .cost = solution.cost};
   for (std::size_t i = 0; i < points.size(); ++i) {
     const double share = solution.shares[i];
     if (share <= 0) continue;
@@ -135,6 +137,7 @@ PolicyPoint mixture_point(const std::vector<PolicyPoint>& points, int first, Mix
       mixture.tuning.stopped[width] += share * stopped[width];
     }
   }
+  for (double& share : mixture.tuning.stopped) share = std::min(1.0, share);
   return mixture;
 }
 

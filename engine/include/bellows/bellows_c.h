@@ -323,8 +323,8 @@ typedef struct bellows_controller_options {
 #define BELLOWS_CONTROLLER_OPTIONS_INIT \
   { sizeof(bellows_controller_options), 8, 1024, 0.05 }
 
-/* Controllers over policies choose for bellows_session_classify only: what these decide depends on
- * the image. */
+/* Controllers over policies decide within bellows_session_classify only, as policies stop by what
+ * they see of an image. */
 typedef struct bellows_decision {
   size_t struct_bytes;
   size_t point; /* index into the points */

@@ -29,7 +29,7 @@ struct OperatingPoint {
   double latency_p99_us = 0;  ///< 99 of 100
   double energy_uj = 0;       ///< the mean; 0: not known
   std::optional<Policy> policy = {};  ///< none: every input is run at `width`
-  std::vector<Stop> stops = {};       ///< of a policy: every width at which it may stop
+  std::vector<Stop> stops = {};       ///< of a policy: every width from 1 on, once
 };
 
 }  // namespace bellows

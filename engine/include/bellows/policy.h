@@ -61,8 +61,8 @@ class BELLOWS_API Policy {
  public:
   /// Every input at `width`. Throws Error(kInvalidArgument) below 1.
   static Policy at_width(int width);
-  /// Throws Error(kInvalidArgument) naming the culprit: thresholds out of range, temperatures that
-  /// are not above 0 or not one for each threshold.
+  /// Throws Error(kInvalidArgument) naming the culprit: thresholds out of range, temperatures
+  /// outside 1e-6..1e6 or not one for each threshold.
   static Policy with_thresholds(const Thresholds& thresholds);
   /// Selector `number` (from 1) of those that are stored in the model. Throws
   /// Error(kInvalidArgument) where it has no such one.
@@ -98,16 +98,17 @@ struct TunedPolicy {
   std::vector<double> stopped = {};  ///< share of inputs that stop at each width, from width 1
 };
 
-/// The policies of a file, which belong to one model. Immutable but for its policies' turns;
-/// copying copies. Thread safe as long as it is not changed.
+/// The policies of a file, which belong to one model: first every plain width. Immutable, so thread
+/// safe: turns are taken by copies of its policies.
 class BELLOWS_API PolicySet {
  public:
   /// Reads and checks a file. Throws Error naming it: kNotFound, kCorruptData, kUnsupported (a
   /// newer format), kIoError, kInvalidArgument (made for another model or another number of widths,
-  /// or with selectors that the model does not have).
+  /// or with other selectors than the model has).
   static PolicySet load(const std::string& path, const Model& model);
 
   [[nodiscard]] std::size_t size() const { return policies_.size(); }
+  /// REQUIRES: index < size().
   [[nodiscard]] const TunedPolicy& operator[](std::size_t index) const { return policies_[index]; }
   [[nodiscard]] auto begin() const { return policies_.begin(); }
   [[nodiscard]] auto end() const { return policies_.end(); }
