@@ -240,17 +240,52 @@ PredictionTable tuning_table(const Arguments& arguments, const Model& model, con
   return table;
 }
 
+// What is asked for, all of it judged before any work.
+struct TuningOptions {
+  std::vector<Confidence> confidences;
+  std::vector<std::string> methods;
+  std::vector<double> alphas;
+  SelectorLoss loss = SelectorLoss::kError;
+  bool temperature = false;
+  std::size_t points = kPoints;
+  int evaluations = kEvaluations;
+  std::uint64_t seed = 1;
+  std::vector<MixtureProblem> mixtures;
+};
+
+// "40" or "25%" of the widest width's cost.
+double budget_of(const std::string& word, const Costs& costs) {
+  if (!word.ends_with('%')) return real_of(word, "budget", 0, 1e15);
+  return real_of(word.substr(0, word.size() - 1), "budget", 0, 100) / 100 * costs.widths.back();
+}
+
+std::vector<MixtureProblem> mixtures_of(const Arguments& arguments, const Costs& costs) {
+  MixtureProblem wish;
+  wish.min_accuracy = arguments.real("min-accuracy", 0, 1);
+  wish.time_budget = arguments.real("time-budget", 1e-6, 1e12);
+  wish.requests = arguments.integer("requests", 1, 1'000'000).value_or(0);
+  wish.switching_cost = arguments.real("switching-cost", 0, 1e12).value_or(0);
+  if (wish.time_budget && costs.times.empty()) {
+    throw UsageError("--time-budget needs --profile FILE.json, which knows times");
+  }
+  std::vector<MixtureProblem> wishes;
+  if (const auto given = arguments.text("budget")) {
+    for (const std::string& word : words_of(*given)) {
+      wish.budget = budget_of(word, costs);
+      wishes.push_back(wish);
+    }
+  } else if (wish.min_accuracy) {
+    wishes.push_back(wish);
+  }
+  return wishes;
+}
+
 // Everything that one call finds, in the order of the file.
 class Tuning {
  public:
-  Tuning(const Arguments& arguments, const PredictionTable& table, const Costs& costs,
+  Tuning(const TuningOptions& options, const PredictionTable& table, const Costs& costs,
          Console& console)
-      : arguments_(arguments), table_(table), costs_(costs), console_(console) {
-    most_ = static_cast<std::size_t>(
-        arguments.integer("points", 2, 1000).value_or(static_cast<int>(kPoints)));
-    evaluations_ = arguments.integer("evaluations", 10, 1000).value_or(kEvaluations);
-    seed_ = static_cast<std::uint64_t>(arguments.integer("seed", 0).value_or(1));
-  }
+      : options_(options), table_(table), costs_(costs), console_(console) {}
 
   void widths() {
     append(width_points(table_, costs_.widths));
@@ -270,7 +305,7 @@ class Tuning {
       add_calibration(width, temperature);
       if (width < table_.widths()) fitted.push_back(temperature);
     }
-    if (arguments_.has("temperature")) temperatures_ = fitted;
+    if (options_.temperature) temperatures_ = fitted;
   }
 
   void thresholds(Confidence confidence, const std::vector<std::string>& methods) {
@@ -301,7 +336,7 @@ class Tuning {
       facts.reference = {reference_[0], reference_[1]};
       facts.seconds = seconds_since(start);
       searches_.push_back(std::move(facts));
-      append(threshold_points(front, seen, method, table_, most_));
+      append(threshold_points(front, seen, method, table_, options_.points));
     }
   }
 
@@ -318,13 +353,11 @@ class Tuning {
     append(std::move(points));
   }
 
-  void selectors(const std::vector<double>& alphas, int first) {
-    const bool error = arguments_.text("selector-loss").value_or("error") == "error";
-    const SelectorLoss loss = error ? SelectorLoss::kError : SelectorLoss::kCrossEntropy;
-    for (const double alpha : alphas) {
+  void selectors() {
+    for (const double alpha : options_.alphas) {
       console_.status("selector, alpha " + fixed_text(alpha, 4) + " ...", true);
-      const LearnedSelector learned =
-          learn_selector(table_, costs_.widths, {.alpha = alpha, .loss = loss, .seed = seed_});
+      const LearnedSelector learned = learn_selector(
+          table_, costs_.widths, {.alpha = alpha, .loss = options_.loss, .seed = options_.seed});
       learned_.push_back(learned.selector);
       facts_.push_back({.number = static_cast<int>(facts_.size()) + 1,
                         .sha256 = internal::selector_sha256(learned.selector),
@@ -333,35 +366,15 @@ class Tuning {
                         .variance = learned.variance,
                         .variance_without_baseline = learned.variance_without_baseline});
     }
-    append(selector_points(learned_, first, table_, costs_.widths));
+    append(selector_points(learned_, static_cast<int>(stored_.size()) + 1, table_, costs_.widths));
   }
 
-  void mixtures() {
-    MixtureProblem problem;
-    problem.min_accuracy = arguments_.real("min-accuracy", 0, 1);
-    problem.time_budget = arguments_.real("time-budget", 1e-6, 1e12);
-    problem.requests = arguments_.integer("requests", 1, 1'000'000).value_or(0);
-    problem.switching_cost = arguments_.real("switching-cost", 0, 1e12).value_or(0);
-    std::vector<std::optional<double>> budgets;
-    if (const auto given = arguments_.text("budget")) {
-      for (const std::string& word : words_of(*given)) budgets.emplace_back(budget_of(word));
-    } else if (problem.min_accuracy) {
-      budgets.emplace_back(std::nullopt);
-    }
-    const std::vector<PolicyPoint> all = points_;
-    const auto widths = static_cast<std::ptrdiff_t>(table_.widths());
-    const std::vector<PolicyPoint> plain(all.begin(), all.begin() + widths);
-    const double widest = plain.back().tuning.accuracy;
-    for (const double loss : kLossesAllowed) {
-      const MixtureProblem within{.min_accuracy = widest - loss};
-      append({mixed(plain, within, kMixtureOfWidths)});
-      append({mixed(all, within, kMixtureOfPolicies)});
-    }
-    for (const auto& budget : budgets) {
-      problem.budget = budget;
-      append({mixed(plain, problem, kMixtureOfWidths)});
-      append({mixed(all, problem, kMixtureOfPolicies)});
-    }
+  // Of the plain widths: also what shows at once whether a wish can be met, before the long work.
+  void mixtures_of_widths() { mixtures(kMixtureOfWidths); }
+  // Of everything found so far. Nothing is found after it.
+  void mixtures_of_policies() {
+    mixtures(kMixtureOfPolicies);
+    append(std::move(mixtures_));
   }
 
   void test(const PredictionTable& table) {
@@ -383,9 +396,23 @@ class Tuning {
     data.selectors = std::move(facts_);
   }
 
-  [[nodiscard]] const std::vector<Selector>& learned() const { return learned_; }
+  // By the numbers that they will have in the model file.
+  [[nodiscard]] std::vector<Selector> all_selectors() const {
+    std::vector<Selector> all = stored_;
+    all.insert(all.end(), learned_.begin(), learned_.end());
+    return all;
+  }
 
  private:
+  // Kept aside until the end: parts of mixtures are told by their numbers, and are no mixtures.
+  void mixtures(const char* found_by) {
+    const double widest = points_[static_cast<std::size_t>(table_.widths() - 1)].tuning.accuracy;
+    for (const double loss : kLossesAllowed) {
+      mixtures_.push_back(mixed({.min_accuracy = widest - loss}, found_by));
+    }
+    for (const MixtureProblem& wish : options_.mixtures) mixtures_.push_back(mixed(wish, found_by));
+  }
+
   void append(std::vector<PolicyPoint> points) {
     points_.insert(points_.end(), std::make_move_iterator(points.begin()),
                    std::make_move_iterator(points.end()));
@@ -411,9 +438,9 @@ class Tuning {
                                      internal::SearchFacts& facts) const {
     const Objective2 objective = threshold_objective(seen);
     const SearchOptions options{.dimensions = static_cast<int>(seen.confidences.size()),
-                                .evaluations = evaluations_,
+                                .evaluations = options_.evaluations,
                                 .reference = reference_,
-                                .seed = seed_};
+                                .seed = options_.seed};
     const std::vector<Evaluation> found = method == "bayesian" ? bayesian_search(objective, options)
                                                                : random_search(objective, options);
     facts.evaluations = static_cast<std::int64_t>(found.size());
@@ -426,45 +453,29 @@ class Tuning {
     return pareto_front(std::move(points));
   }
 
-  // "40" or "25%" of the widest width's cost.
-  [[nodiscard]] double budget_of(const std::string& word) const {
-    if (!word.ends_with('%')) return real_of(word, "budget", 0, 1e15);
-    return real_of(word.substr(0, word.size() - 1), "budget", 0, 100) / 100 * costs_.widths.back();
-  }
-
-  PolicyPoint mixed(const std::vector<PolicyPoint>& points, MixtureProblem problem,
-                    const std::string& found_by) const {
-    if (problem.time_budget) {
-      if (costs_.times.empty()) {
-        throw UsageError("--time-budget needs --profile FILE.json, which knows times");
-      }
-      for (const PolicyPoint& point : points) {
-        problem.times.push_back(std::inner_product(
-            point.tuning.stopped.begin(), point.tuning.stopped.end(), costs_.times.begin(), 0.0));
-      }
+  [[nodiscard]] PolicyPoint mixed(MixtureProblem problem, const std::string& found_by) const {
+    for (const PolicyPoint& point : points_) {
+      if (!problem.time_budget) break;
+      problem.times.push_back(std::inner_product(
+          point.tuning.stopped.begin(), point.tuning.stopped.end(), costs_.times.begin(), 0.0));
     }
-    return mixture_point(points, 1, problem, found_by);
+    return mixture_point(points_, 1, problem, found_by);
   }
 
   [[nodiscard]] std::vector<Policy> policies_of() const {
     PolicyData data;
     data.points = points_;
-    // Selectors have the numbers that they will have in the model file.
-    std::vector<Selector> all = stored_;
-    all.insert(all.end(), learned_.begin(), learned_.end());
-    return internal::make_policies(data, all);
+    return internal::make_policies(data, all_selectors());
   }
 
-  const Arguments& arguments_;
+  const TuningOptions& options_;
   const PredictionTable& table_;
   const Costs& costs_;
   Console& console_;
-  std::size_t most_ = kPoints;
-  int evaluations_ = kEvaluations;
-  std::uint64_t seed_ = 1;
   std::vector<double> temperatures_;
   Objectives reference_ = {1, 1};
   std::vector<PolicyPoint> points_;
+  std::vector<PolicyPoint> mixtures_;
   std::vector<internal::CalibrationFacts> calibration_;
   std::vector<internal::SearchFacts> searches_;
   std::vector<internal::SelectorFacts> facts_;
@@ -578,12 +589,28 @@ void check_usage(const Arguments& arguments) {
   }
 }
 
+TuningOptions options_of(const Arguments& arguments, const Model& model, const Costs& costs) {
+  TuningOptions options{.confidences = confidences_of(arguments),
+                        .methods = methods_of(arguments, model.groups()),
+                        .alphas = alphas_of(arguments),
+                        .temperature = arguments.has("temperature"),
+                        .mixtures = mixtures_of(arguments, costs)};
+  if (arguments.text("selector-loss").value_or("error") != "error") {
+    options.loss = SelectorLoss::kCrossEntropy;
+  }
+  if (const auto points = arguments.integer("points", 2, 1000)) {
+    options.points = static_cast<std::size_t>(*points);
+  }
+  options.evaluations = arguments.integer("evaluations", 10, 1000).value_or(kEvaluations);
+  options.seed = static_cast<std::uint64_t>(arguments.integer("seed", 0).value_or(1));
+  return options;
+}
+
 int run_tune(const Arguments& arguments, Console& console) {
   const std::string& path = arguments.plain()[0];
   const auto out = arguments.text("out");
   if (!out) throw UsageError("missing --out FILE.json; see bellows tune --help");
   check_usage(arguments);
-  const std::vector<double> alphas = alphas_of(arguments);
   std::vector<std::filesystem::path> inputs = {path};
   if (const auto profile = arguments.text("profile")) inputs.emplace_back(*profile);
   std::vector<OutputFile> outputs = {{"out", *out}};
@@ -603,21 +630,22 @@ int run_tune(const Arguments& arguments, Console& console) {
 
   const Model model = Model::load(path);
   const auto& state = *internal::state_of(model);
-  const std::vector<Confidence> confidences = confidences_of(arguments);
-  const std::vector<std::string> methods = methods_of(arguments, model.groups());
   const Costs costs = costs_of(arguments, model);
+  const TuningOptions options = options_of(arguments, model, costs);
   const Images images = load_images(arguments, model, console);
   const PredictionTable table = tuning_table(arguments, model, images, console);
 
   const Clock::time_point start = Clock::now();
-  Tuning tuning(arguments, table, costs, console);
+  Tuning tuning(options, table, costs, console);
   tuning.widths();
+  tuning.mixtures_of_widths();
   tuning.calibrate();
-  for (const Confidence confidence : confidences) tuning.thresholds(confidence, methods);
+  for (const Confidence confidence : options.confidences) {
+    tuning.thresholds(confidence, options.methods);
+  }
   tuning.stored(state.info.selectors);
-  const int first = static_cast<int>(state.info.selectors.size()) + 1;
-  if (!alphas.empty()) tuning.selectors(alphas, first);
-  tuning.mixtures();
+  tuning.selectors();
+  tuning.mixtures_of_policies();
   const double seconds = seconds_since(start);
   std::optional<PredictionTable> tested;
   if (images.test) {
@@ -640,16 +668,14 @@ int run_tune(const Arguments& arguments, Console& console) {
   data.bellows = version();
   if (model_out) {
     ModelFile file = load_model(path);
-    file.info.selectors.insert(file.info.selectors.end(), tuning.learned().begin(),
-                               tuning.learned().end());
+    file.info.selectors = tuning.all_selectors();
     save_model(*model_out, file.network, file.weights, file.info);
   }
   tuning.move_to(data);
   internal::write_policies(*out, data);
   if (const auto examples = arguments.text("examples")) {
-    std::vector<Selector> selectors = state.info.selectors;
-    selectors.insert(selectors.end(), tuning.learned().begin(), tuning.learned().end());
-    const Policy policy = internal::make_policies(data, selectors)[example_point(data)];
+    const Policy policy =
+        internal::make_policies(data, tuning.all_selectors())[example_point(data)];
     write_examples(policy, tested ? *images.test : images.tuning.images, tested ? *tested : table,
                    *examples);
     if (report) {

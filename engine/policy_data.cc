@@ -5,55 +5,23 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/atomic_file.h"
-#include "engine/input_file.h"
-#include "engine/json_value.h"
+#include "engine/json_document.h"
 #include "engine/policy_rule.h"
 #include "engine/sha256.h"
 
 namespace bellows::internal {
 namespace {
 
-constexpr const char* kFormat = "bellows policies";
-constexpr int kFormatVersion = 1;
-// Thousands of policies need a tenth of it.
-constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+constexpr DocumentKind kKind = {.format = "bellows policies",
+                                .version = 1,
+                                .name = "file of policies",
+                                .maker = "bellows tune"};
 // Shares are written with all their digits.
 constexpr double kShareTolerance = 1e-6;
 constexpr double kMostCost = 1e18;
 constexpr double kMostTemperature = 1e6;
 // Selectors of a model, far more than fit into one.
 constexpr double kMostSelectors = 4096;
-
-[[noreturn]] void corrupt(const std::string& file, const std::string& problem) {
-  throw Error(ErrorCode::kCorruptData, file + ": " + problem);
-}
-
-std::string read_text(const InputFile& file) {
-  if (file.size() > kMaxBytes) corrupt(file.name(), "is too large to be a file of policies");
-  std::string text(static_cast<std::size_t>(file.size()), '\0');
-  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-  return text;
-}
-
-// What it is, before anything else of it is believed.
-void check_format(const ConfigValue& value, const std::string& file) {
-  const ConfigValue* format = value.find("format");
-  const auto* name = format == nullptr ? nullptr : std::get_if<std::string>(&format->data());
-  if (name == nullptr || *name != kFormat) {
-    corrupt(file, "is no file of policies: it has no \"format\": \"" + std::string(kFormat) +
-                      "\"; make one with 'bellows tune'");
-  }
-  const ConfigValue* version = value.find("format_version");
-  const auto* number = version == nullptr ? nullptr : std::get_if<std::int64_t>(&version->data());
-  if (number == nullptr) corrupt(file, "has no number \"format_version\"");
-  if (*number != kFormatVersion) {
-    throw Error(ErrorCode::kUnsupported, file + ": format version " + std::to_string(*number) +
-                                             " is unknown, this program reads version " +
-                                             std::to_string(kFormatVersion) +
-                                             "; use the version of Bellows that wrote the file");
-  }
-}
 
 std::string point_name(std::size_t index, const PolicyPoint& point) {
   return "point " + std::to_string(index + 1) + " (" + point.kind + ")";
@@ -62,25 +30,25 @@ std::string point_name(std::size_t index, const PolicyPoint& point) {
 void check_score(const PolicyScore& score, std::size_t groups, const std::string& name,
                  const std::string& file) {
   if (score.stopped.empty() || score.stopped.size() > groups) {
-    corrupt(file, name + ": 'stopped' has " + std::to_string(score.stopped.size()) +
-                      " entries, the model has " + std::to_string(groups) + " widths");
+    throw_corrupt(file, name + ": 'stopped' has " + std::to_string(score.stopped.size()) +
+                            " entries, the model has " + std::to_string(groups) + " widths");
   }
   double sum = 0;
   for (const double share : score.stopped) sum += share;
   if (std::abs(sum - 1) > kShareTolerance) {
-    corrupt(file, name + ": 'stopped' sums up to " + std::to_string(sum) + ", it must be 1");
+    throw_corrupt(file, name + ": 'stopped' sums up to " + std::to_string(sum) + ", it must be 1");
   }
 }
 
 // Whether it stops where the model has widths, and its figures say so.
 void check_points(const PolicyData& data, const std::string& file) {
-  if (data.points.empty()) corrupt(file, "has no points");
+  if (data.points.empty()) throw_corrupt(file, "has no points");
   const std::size_t groups = data.group_sha256.size();
-  if (groups == 0) corrupt(file, "names no groups of its model ('model.group_sha256')");
+  if (groups == 0) throw_corrupt(file, "names no groups of its model ('model.group_sha256')");
   if (data.width_costs.size() != groups || !(data.width_costs.back() > 0)) {
-    corrupt(file, "has " + std::to_string(data.width_costs.size()) +
-                      " costs ('cost.widths'); give one above 0 for each of " +
-                      std::to_string(groups) + " widths");
+    throw_corrupt(file, "has " + std::to_string(data.width_costs.size()) +
+                            " costs ('cost.widths'); give one above 0 for each of " +
+                            std::to_string(groups) + " widths");
   }
   for (std::size_t i = 0; i < data.points.size(); ++i) {
     const PolicyPoint& point = data.points[i];
@@ -88,15 +56,16 @@ void check_points(const PolicyData& data, const std::string& file) {
     const bool fits = point.kind == "thresholds" ? point.thresholds.size() + 1 == groups
                                                  : static_cast<std::size_t>(point.width) <= groups;
     if (!fits) {
-      corrupt(file, name +
+      throw_corrupt(file,
+                    name +
                         (point.kind == "thresholds"
                              ? " has " + std::to_string(point.thresholds.size()) + " thresholds"
                              : " has width " + std::to_string(point.width)) +
                         "; the model has " + std::to_string(groups) + " widths");
     }
     if (point.kind == "mixture" && point.parts.size() != point.shares.size()) {
-      corrupt(file, name + " has " + std::to_string(point.parts.size()) + " parts and " +
-                        std::to_string(point.shares.size()) + " shares");
+      throw_corrupt(file, name + " has " + std::to_string(point.parts.size()) + " parts and " +
+                              std::to_string(point.shares.size()) + " shares");
     }
     check_score(point.tuning, groups, name + ", 'tuning'", file);
     if (point.test) check_score(*point.test, groups, name + ", 'test'", file);
@@ -107,8 +76,8 @@ void check_points(const PolicyData& data, const std::string& file) {
         static_cast<std::size_t>(data.points[i].width) == i + 1) {
       continue;
     }
-    corrupt(file, "does not begin with the plain widths: point " + std::to_string(i + 1) +
-                      " must be width " + std::to_string(i + 1));
+    throw_corrupt(file, "does not begin with the plain widths: point " + std::to_string(i + 1) +
+                            " must be width " + std::to_string(i + 1));
   }
 }
 
@@ -250,10 +219,7 @@ void PolicyPoint::visit_fields(FieldVisitor& visitor) {
 }
 
 void PolicyData::visit_fields(FieldVisitor& visitor) {
-  std::string format = kFormat;
-  int version = kFormatVersion;
-  visitor.field("format", format, {.required = true});
-  visitor.field("format_version", version, {.required = true});
+  visit_kind(visitor, kKind);
   visitor.table("model", {.required = true}, [this](FieldVisitor& fields) {
     fields.field("file", model_file, {});
     fields.field("name", model_name, {});
@@ -309,28 +275,15 @@ void SelectorFacts::visit_fields(FieldVisitor& visitor) {
 }
 
 PolicyData read_policies(const std::filesystem::path& path) {
-  const InputFile file(path);
-  const std::string& name = file.name();
-  const ConfigValue value = read_json(read_text(file), name);
-  check_format(value, name);
-  PolicyData data;
-  try {
-    FieldReader reader(value, "");
-    data.visit_fields(reader);
-    reader.finish();
-  } catch (const Error& error) {
-    // A wrong value in a file makes a corrupt file, not a wrong argument.
-    throw Error(ErrorCode::kCorruptData, error.what());
-  }
+  const std::string name = path.string();
+  PolicyData data = document_data<PolicyData>(read_document(path, kKind));
   check_points(data, name);
   data.source = name;
   return data;
 }
 
 void write_policies(const std::filesystem::path& path, PolicyData data) {
-  FieldWriter writer;
-  data.visit_fields(writer);
-  write_file_atomically(path, writer.value().to_json() + "\n");
+  write_document(path, std::move(data));
 }
 
 std::string selector_sha256(const Selector& selector) {

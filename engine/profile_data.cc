@@ -6,50 +6,16 @@
 #include <set>
 #include <utility>
 
-#include "engine/atomic_file.h"
-#include "engine/input_file.h"
-#include "engine/json_value.h"
+#include "engine/json_document.h"
 
 namespace bellows::internal {
 namespace {
 
-constexpr const char* kFormat = "bellows profile";
-constexpr int kFormatVersion = 1;
-// A hundred widths on a hundred numbers of threads need a tenth of it.
-constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
-
-[[noreturn]] void corrupt(const std::string& file, const std::string& problem) {
-  throw Error(ErrorCode::kCorruptData, file + ": " + problem);
-}
-
-std::string read_text(const InputFile& file) {
-  if (file.size() > kMaxBytes) corrupt(file.name(), "is too large to be a profile");
-  std::string text(static_cast<std::size_t>(file.size()), '\0');
-  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-  return text;
-}
-
-// What it is, before anything else of it is believed.
-void check_format(const ConfigValue& value, const std::string& file) {
-  const ConfigValue* format = value.find("format");
-  const auto* name = format == nullptr ? nullptr : std::get_if<std::string>(&format->data());
-  if (name == nullptr || *name != kFormat) {
-    corrupt(file, "is no profile: it has no \"format\": \"" + std::string(kFormat) +
-                      "\"; make one with 'bellows profile'");
-  }
-  const ConfigValue* version = value.find("format_version");
-  const auto* number = version == nullptr ? nullptr : std::get_if<std::int64_t>(&version->data());
-  if (number == nullptr) corrupt(file, "has no number \"format_version\"");
-  if (*number != kFormatVersion) {
-    throw Error(ErrorCode::kUnsupported, file + ": format version " + std::to_string(*number) +
-                                             " is unknown, this program reads version " +
-                                             std::to_string(kFormatVersion) +
-                                             "; use the version of Bellows that wrote the file");
-  }
-}
+constexpr DocumentKind kKind = {
+    .format = "bellows profile", .version = 1, .name = "profile", .maker = "bellows profile"};
 
 void check_points(const ProfileData& profile, const std::string& file) {
-  if (profile.points.empty()) corrupt(file, "has no points");
+  if (profile.points.empty()) throw_corrupt(file, "has no points");
   const auto groups = static_cast<int>(profile.group_sha256.size());
   std::set<std::pair<int, int>> seen;
   for (std::size_t i = 0; i < profile.points.size(); ++i) {
@@ -58,13 +24,14 @@ void check_points(const ProfileData& profile, const std::string& file) {
                              std::to_string(point.width) + ", " + std::to_string(point.threads) +
                              " threads)";
     if (point.width > groups) {
-      corrupt(file, name + ": the model has widths 1 to " + std::to_string(groups));
+      throw_corrupt(file, name + ": the model has widths 1 to " + std::to_string(groups));
     }
     const LatencyFigures& latency = point.latency_us;
     if (latency.p50 <= 0 || latency.p95 < latency.p50 || latency.p99 < latency.p95) {
-      corrupt(file, name + ": its latencies p50, p95 and p99 must be positive and rise");
+      throw_corrupt(file, name + ": its latencies p50, p95 and p99 must be positive and rise");
     }
-    if (!seen.emplace(point.width, point.threads).second) corrupt(file, name + ": stands twice");
+    if (!seen.emplace(point.width, point.threads).second)
+      throw_corrupt(file, name + ": stands twice");
   }
 }
 
@@ -101,10 +68,7 @@ void ProfilePoint::visit_fields(FieldVisitor& visitor) {
 }
 
 void ProfileData::visit_fields(FieldVisitor& visitor) {
-  std::string format = kFormat;
-  int version = kFormatVersion;
-  visitor.field("format", format, {.required = true});
-  visitor.field("format_version", version, {.required = true});
+  visit_kind(visitor, kKind);
   visitor.table("model", {.required = true}, [this](FieldVisitor& fields) {
     fields.field("file", model_file, {});
     fields.field("name", model_name, {});
@@ -155,28 +119,15 @@ void ProfileData::visit_fields(FieldVisitor& visitor) {
 }
 
 ProfileData read_profile(const std::filesystem::path& path) {
-  const InputFile file(path);
-  const std::string& name = file.name();
-  const ConfigValue value = read_json(read_text(file), name);
-  check_format(value, name);
-  ProfileData profile;
-  try {
-    FieldReader reader(value, "");
-    profile.visit_fields(reader);
-    reader.finish();
-  } catch (const Error& error) {
-    // A wrong value in a file makes a corrupt file, not a wrong argument.
-    throw Error(ErrorCode::kCorruptData, error.what());
-  }
+  const std::string name = path.string();
+  ProfileData profile = document_data<ProfileData>(read_document(path, kKind));
   check_points(profile, name);
   profile.source = name;
   return profile;
 }
 
 void write_profile(const std::filesystem::path& path, ProfileData profile) {
-  FieldWriter writer;
-  profile.visit_fields(writer);
-  write_file_atomically(path, writer.value().to_json() + "\n");
+  write_document(path, std::move(profile));
 }
 
 }  // namespace bellows::internal

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "engine/softmax.h"
 #include "training/policies/selector_learner.h"
 
 namespace bellows {
@@ -96,15 +95,12 @@ const std::vector<std::vector<float>>& JointSelector::learn(
                          static_cast<Eigen::Index>(count));
     for (std::size_t i = 0; i < count; ++i) {
       const auto column = static_cast<Eigen::Index>(i);
-      const float* answer = logits[width].data() + i * classes;
-      softmax(answer, classes, probabilities.data());
-      write_selector_inputs(answer, probabilities.data(), classes, seen.col(column).data());
-      const auto label = static_cast<std::size_t>(labels[i]);
-      const float loss = std::min(-std::log(std::max(probabilities[label], 1e-30F)), kMostLoss);
+      const JudgedAnswer answer =
+          judge_answer(std::span(logits[width]).subspan(i * classes, classes), labels[i],
+                       probabilities, seen.col(column).data());
+      const float loss = std::min(answer.cross_entropy, kMostLoss);
       rewards(row, column) = -loss - static_cast<float>(state_->alpha) * state_->costs[row];
-      const auto best =
-          static_cast<std::size_t>(std::max_element(answer, answer + classes) - answer);
-      wrong(row, column) = best == label ? 0.0F : 1.0F;
+      wrong(row, column) = answer.right ? 0.0F : 1.0F;
     }
     if (width + 1 < widths) inputs.push_back(std::move(seen));
   }

@@ -1,5 +1,9 @@
 #include "training/policies/selector_learner.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "engine/softmax.h"
 #include "training/policies/reinforce.h"
 
 namespace bellows {
@@ -16,6 +20,18 @@ Eigen::MatrixXf outputs_of(const std::vector<SmallNetwork>& networks,
 }
 
 }  // namespace
+
+JudgedAnswer judge_answer(std::span<const float> logits, std::int32_t label,
+                          std::span<float> probabilities, float* inputs) {
+  const std::size_t classes = logits.size();
+  softmax(logits.data(), classes, probabilities.data());
+  write_selector_inputs(logits.data(), probabilities.data(), classes, inputs);
+  // A probability of 0 has no logarithm.
+  constexpr float kLeast = 1e-30F;
+  const float probability = probabilities[static_cast<std::size_t>(label)];
+  return {.cross_entropy = -std::log(std::max(probability, kLeast)),
+          .right = std::ranges::max_element(logits) - logits.begin() == label};
+}
 
 SelectorLearner::SelectorLearner(int widths, Eigen::Index inputs, int units,
                                  data::KeyedRandom& random) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <Eigen/Dense>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,17 @@
 #include "training/policies/small_network.h"
 
 namespace bellows {
+
+/// What an answer is worth.
+struct JudgedAnswer {
+  float cross_entropy = 0;
+  bool right = false;
+};
+
+/// Judges `logits` by `label` and writes what a network sees of them to `inputs`
+/// (selector_inputs(classes) values). `probabilities`, as many as logits, is for working in.
+[[nodiscard]] JudgedAnswer judge_answer(std::span<const float> logits, std::int32_t label,
+                                        std::span<float> probabilities, float* inputs);
 
 /// Not thread safe.
 class SelectorLearner {

@@ -10,13 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "engine/softmax.h"
 #include "training/data/random.h"
 #include "training/policies/reinforce.h"
 #include "training/policies/selector_learner.h"
 
 namespace bellows {
 namespace {
+
+// -log of a millionth: surer wrong answers count no more.
+constexpr float kMostLoss = 13.8155F;
 
 [[noreturn]] void refuse(const std::string& problem) {
   throw Error(ErrorCode::kInvalidArgument, "selector: " + problem);
@@ -72,16 +74,12 @@ SelectorTable selector_table(const PredictionTable& table, std::span<const doubl
         static_cast<float>(costs[static_cast<std::size_t>(width - 1)] / costs.back());
     Eigen::MatrixXf inputs(static_cast<Eigen::Index>(selector_inputs(classes)), count);
     for (Eigen::Index i = 0; i < count; ++i) {
-      const auto logits = table.answer(width, static_cast<std::size_t>(i));
-      softmax(logits.data(), classes, probabilities.data());
-      write_selector_inputs(logits.data(), probabilities.data(), classes, inputs.col(i).data());
-      const auto label = static_cast<std::size_t>(table.labels[static_cast<std::size_t>(i)]);
-      const auto answer =
-          static_cast<std::size_t>(std::ranges::max_element(logits) - logits.begin());
-      constexpr float kLeast = 1e-6F;
+      const auto image = static_cast<std::size_t>(i);
+      const JudgedAnswer answer = judge_answer(table.answer(width, image), table.labels[image],
+                                               probabilities, inputs.col(i).data());
       result.losses(width - 1, i) = loss == SelectorLoss::kError
-                                        ? (answer == label ? 0.0F : 1.0F)
-                                        : -std::log(std::max(probabilities[label], kLeast));
+                                        ? (answer.right ? 0.0F : 1.0F)
+                                        : std::min(answer.cross_entropy, kMostLoss);
     }
     if (width < widths) result.inputs.push_back(std::move(inputs));
   }
