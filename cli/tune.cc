@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verb.h"
+#include "engine/model_header.h"
 #include "engine/model_state.h"
 #include "engine/policy_data.h"
 #include "engine/policy_rule.h"
@@ -606,6 +607,28 @@ TuningOptions options_of(const Arguments& arguments, const Model& model, const C
   return options;
 }
 
+// Whether a model with so many selectors more would be one that loads.
+void check_room(const internal::ModelState& state, std::size_t more, const std::string& file) {
+  const auto units = static_cast<std::size_t>(SelectorOptions().units);
+  const std::size_t inputs = selector_inputs(static_cast<std::size_t>(state.network.classes()));
+  constexpr float kLongest = -1.17549435e-38F;  // as text
+  const StopNetwork network{.hidden_weight = std::vector<float>(units * inputs, kLongest),
+                            .hidden_bias = std::vector<float>(units, kLongest),
+                            .weight = std::vector<float>(units, kLongest),
+                            .bias = kLongest};
+  ModelInfo info = state.info;
+  info.selectors.insert(
+      info.selectors.end(), more,
+      Selector{.widths = std::vector<StopNetwork>(
+                   static_cast<std::size_t>(state.network.groups() - 1), network)});
+  try {
+    static_cast<void>(make_model_header(state.network, state.group_sha256, info, file));
+  } catch (const Error& error) {
+    throw UsageError("--alpha: a model cannot hold " + std::to_string(more) +
+                     " selectors more; give fewer prices (" + error.what() + ")");
+  }
+}
+
 int run_tune(const Arguments& arguments, Console& console) {
   const std::string& path = arguments.plain()[0];
   const auto out = arguments.text("out");
@@ -632,6 +655,7 @@ int run_tune(const Arguments& arguments, Console& console) {
   const auto& state = *internal::state_of(model);
   const Costs costs = costs_of(arguments, model);
   const TuningOptions options = options_of(arguments, model, costs);
+  if (model_out) check_room(state, options.alphas.size(), *model_out);
   const Images images = load_images(arguments, model, console);
   const PredictionTable table = tuning_table(arguments, model, images, console);
 

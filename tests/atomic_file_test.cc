@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/refusal.h"
+
 namespace {
 
 // The call of fsync that fails, counted from the next one; none when negative.
@@ -66,15 +68,7 @@ std::string content(const std::filesystem::path& path) {
 }
 
 std::string error_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kIoError);
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
+  return bellows::refusal(ErrorCode::kIoError, act);
 }
 
 // Files beyond `bytes` cannot be written while this lives, as on a full disk.

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/refusal.h"
+
 namespace bellows {
 namespace {
 
@@ -623,16 +625,6 @@ TEST(Controller, TimeThatGoesBackIsNoTimePassing) {
     controller.observe({.point = at, .latency_us = 100, .now_s = now_s - 50});
     other.observe({.point = at, .latency_us = 100, .now_s = now_s});
   }
-}
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    return error.what();
-  }
-  return "nothing was refused";
 }
 
 TEST(Controller, RefusesPointsThatCannotBe) {

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/data_fixtures.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -51,14 +52,7 @@ DeviceModel read(const std::string& text) {
 }
 
 std::string refusal(const std::string& text) {
-  try {
-    static_cast<void>(read(text));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
+  return bellows::refusal([&] { static_cast<void>(read(text)); });
 }
 
 TEST(DeviceConfig, ReadsNumbersWithTheirSources) {

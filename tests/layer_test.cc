@@ -14,6 +14,7 @@
 
 #include "layers/conv.h"
 #include "tests/grouped_networks.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -31,19 +32,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 const std::vector<int> kSmall{3, 5, 2};
-
-template <typename Act>
-std::string refusal(const Act& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 // The shape after a layer on three groups of maps 9 x 8.
 MapShape shape_after(const ConfigValue& table, bool src_is_input = false) {

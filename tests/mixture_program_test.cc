@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/mixture.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -23,14 +24,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string refusal(const MixtureProblem& problem) {
-  try {
-    static_cast<void>(solve_mixture(problem));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
+  return bellows::refusal([&] { static_cast<void>(solve_mixture(problem)); });
 }
 
 MixtureProblem random_problem(std::mt19937& random, std::size_t points) {
@@ -59,6 +53,31 @@ TEST(MixtureProgram, AgreesWithTheClosedFormUnderOneBudget) {
     EXPECT_NEAR(solution.accuracy, closed, 1e-7);
     EXPECT_LE(solution.cost, *problem.budget + 1e-7);
     EXPECT_NEAR(std::accumulate(solution.shares.begin(), solution.shares.end(), 0.0), 1, 1e-7);
+  }
+}
+
+// Multiply-accumulates count in hundreds of millions, joules in millionths.
+TEST(MixtureProgram, TheUnitOfCostsAndTimesChangesNothing) {
+  std::mt19937 random(6);
+  for (int instance = 0; instance < 50; ++instance) {
+    MixtureProblem problem = random_problem(random, 6);
+    const std::size_t cheapest =
+        static_cast<std::size_t>(std::ranges::min_element(problem.costs) - problem.costs.begin());
+    problem.time_budget = problem.times[cheapest] + 0.1;
+    problem.requests = instance % 2 == 0 ? 0 : 7;
+    problem.switching_cost = instance % 4 == 1 ? 0.1 : 0;
+    const MixtureSolution solution = solve_mixture(problem);
+    for (const double unit : {1e-12, 1e-6, 1e6, 1e12}) {
+      MixtureProblem other = problem;
+      for (double& cost : other.costs) cost *= unit;
+      for (double& time : other.times) time /= unit;
+      *other.budget *= unit;
+      *other.time_budget /= unit;
+      other.switching_cost *= unit;
+      const MixtureSolution same = solve_mixture(other);
+      EXPECT_NEAR(same.accuracy, solution.accuracy, 1e-7) << "instance " << instance;
+      EXPECT_LE(same.cost / unit, *problem.budget * (1 + 1e-6)) << "instance " << instance;
+    }
   }
 }
 

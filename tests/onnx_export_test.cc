@@ -20,6 +20,7 @@
 #include "engine/model_state.h"
 #include "engine/sha256.h"
 #include "tests/grouped_networks.h"
+#include "tests/refusal.h"
 #include "tests/shipped_runs.h"
 #include "training/run_config.h"
 
@@ -271,13 +272,8 @@ TEST(OnnxExport, AWidthIsAsIfTheModelHadNoMoreGroups) {
 TEST(OnnxExport, RefusesWhatCannotBeByName) {
   Subject subject(property_networks().front().network);
   const auto refusal = [&](const OnnxOptions& options) -> std::string {
-    try {
-      (void)onnx_model(subject.network, subject.weights, subject.info, options);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-      return error.what();
-    }
-    return "";
+    return bellows::refusal(
+        [&] { (void)onnx_model(subject.network, subject.weights, subject.info, options); });
   };
   EXPECT_THAT(refusal({.width = 4}), AllOf(HasSubstr("width 4"), HasSubstr("widths 1 to 3")));
   EXPECT_THAT(refusal({.width = -1}), HasSubstr("width -1"));

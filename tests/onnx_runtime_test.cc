@@ -14,23 +14,13 @@
 
 #include "engine/onnx_export.h"
 #include "tests/grouped_networks.h"
+#include "tests/refusal.h"
 
 namespace bellows::peers {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-// What `call` throws, as text; its code has to be `code`.
-std::string refusal(ErrorCode code, const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(OnnxRuntime, RefusesALibraryThatIsNotThereAndSaysHowToGetIt) {
   EXPECT_THAT(refusal(ErrorCode::kNotFound, [] { OnnxRuntime("none/libonnxruntime.so.1"); }),

@@ -14,6 +14,7 @@
 #include "engine/policy_rule.h"
 #include "engine/profile_data.h"
 #include "tests/data_fixtures.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -63,17 +64,6 @@ class PolicyDataTest : public ::testing::Test {
     data.searches = {{.method = "sweep", .confidence = "margin", .evaluations = 7}};
     data.selectors = {{.number = 1, .alpha = 0.1, .variance = 0.2}};
     return data;
-  }
-
-  static std::string refusal(ErrorCode code, const std::function<void()>& act) {
-    try {
-      act();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), code) << error.what();
-      return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
   }
 
   std::string refusal_after(const std::string& from, const std::string& to,

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/refusal.h"
+
 #include "engine/policy_rule.h"
 
 namespace bellows {
@@ -20,17 +22,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
-
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 TEST(Policy, SaysWhatItIs) {
   const Policy width = Policy::at_width(3);

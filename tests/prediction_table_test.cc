@@ -14,6 +14,7 @@
 #include "engine/model_state.h"
 #include "tests/data_fixtures.h"
 #include "tests/grouped_networks.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -44,17 +45,6 @@ Dataset tiny_images(std::size_t count, std::uint32_t seed = 1) {
                          .class_names = {"left", "middle", "right"}};
   for (std::size_t i = 0; i < count; ++i) content.labels.push_back(static_cast<int>(i % 3));
   return Dataset(std::move(content));
-}
-
-std::string refusal(ErrorCode code, const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 TEST(PredictionTable, HasTheAnswersThatASessionGives) {

@@ -7,6 +7,7 @@
 #include "engine/model_state.h"
 #include "engine/profile_data.h"
 #include "tests/data_fixtures.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -54,17 +55,6 @@ class ProfileTest : public ::testing::Test {
       }
     }
     return data;
-  }
-
-  static std::string refusal(ErrorCode code, const std::function<void()>& act) {
-    try {
-      act();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), code) << error.what();
-      return error.what();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return "";
   }
 
   // What is said of the file after `from` in it was replaced by `to`.

@@ -10,6 +10,7 @@
 
 #include "engine/policy_rule.h"
 #include "tests/prediction_fixtures.h"
+#include "tests/refusal.h"
 #include "training/policies/outcomes.h"
 
 namespace bellows {
@@ -61,20 +62,17 @@ TEST(SelectorTraining, TheSameSeedGivesTheSameSelector) {
 
 TEST(SelectorTraining, WhatCannotBeIsRefusedByName) {
   const auto refusal = [](const SelectorOptions& options, const std::vector<double>& costs) {
-    try {
-      static_cast<void>(learn_selector(kTable, costs, options));
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-      return std::string(error.what());
-    }
-    return std::string("nothing was thrown");
+    return bellows::refusal([&] { static_cast<void>(learn_selector(kTable, costs, options)); });
   };
   EXPECT_THAT(refusal({.alpha = -0.1}, kCosts), HasSubstr("alpha is -0.1"));
   EXPECT_THAT(refusal({.alpha = std::numeric_limits<double>::quiet_NaN()}, kCosts),
               HasSubstr("alpha"));
   EXPECT_THAT(refusal({.units = 65}, kCosts), HasSubstr("65 units"));
   EXPECT_THAT(refusal({}, {1, 2}), HasSubstr("2 costs for 3 widths"));
-  EXPECT_THAT(refusal({}, {3, 2, 1}), HasSubstr("rising"));
+  EXPECT_THAT(refusal({}, {3, 2, 1}), HasSubstr("must rise with the width, that of width 2 is 2"));
+  EXPECT_THAT(refusal({}, {-1, 2, 3}), HasSubstr("that of width 1 is -1"));
+  EXPECT_THAT(refusal({}, {1, 2, std::numeric_limits<double>::infinity()}), HasSubstr("width 3"));
+  EXPECT_THAT(refusal({}, {0, 0, 0}), HasSubstr("costs nothing"));
 }
 
 }  // namespace

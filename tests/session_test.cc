@@ -23,6 +23,7 @@
 #include "layers/adapter_onednn.h"
 #include "layers/conv.h"
 #include "tests/grouped_networks.h"
+#include "tests/refusal.h"
 #include "tests/shipped_runs.h"
 #include "training/run_config.h"
 
@@ -45,19 +46,6 @@ Model model_of(Network network) {
   const WeightSet weights = random_weights(network, network.groups(), 3);
   return internal::make_model(
       std::make_shared<internal::ModelState>(std::move(network), ModelInfo{}, weights));
-}
-
-// The message of the Error(kInvalidArgument) that `act` throws.
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 class SessionTest : public ::testing::Test {

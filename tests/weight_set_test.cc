@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/json_value.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -33,16 +34,7 @@ Network network(const std::string& linear_features = "[3, 2, 1]") {
                                  "test"));
 }
 
-std::string error_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
+std::string error_of(const std::function<void()>& act) { return bellows::refusal(act); }
 
 std::vector<std::uint8_t> bytes(const WeightSet& weights, int group) {
   const auto span = weights.group_bytes(group);

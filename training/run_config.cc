@@ -148,6 +148,9 @@ void check(const ConfigValue& table, const RunConfig& run) {
       fail(table, "training.selector.alpha", "is set, which needs a network of at least 2 groups");
     }
   }
+  if (!run.training.selector.alpha && run.training.selector.share != JointSelectorConfig().share) {
+    fail(table, "training.selector.share", "is set, which needs key 'training.selector.alpha'");
+  }
   const std::size_t accuracies = run.expected.test_accuracy.size();
   if (accuracies != 0 && accuracies != groups) {
     fail(table, "expected.test_accuracy",

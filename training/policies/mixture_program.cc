@@ -68,8 +68,14 @@ std::string infeasible_text(const MixtureProblem& problem) {
   return "no mixture keeps all limits together; relax one of them";
 }
 
+double largest(const std::vector<double>& values, double floor) {
+  for (const double value : values) floor = std::max(floor, std::abs(value));
+  return floor > 0 ? floor : 1;
+}
+
 // Variables: the share of each point, or with whole requests their number; behind them, where
-// switches cost, whether the point is used.
+// switches cost, whether the point is used. Costs and times go in as parts of the largest: the
+// solver's tolerances are absolute.
 class Programme {
  public:
   explicit Programme(const MixtureProblem& problem)
@@ -77,7 +83,9 @@ class Programme {
         points_(static_cast<int>(problem.accuracies.size())),
         whole_(problem.requests > 0),
         switches_(problem.switching_cost > 0),
-        total_(whole_ ? problem.requests : 1) {}
+        total_(whole_ ? problem.requests : 1),
+        cost_unit_(largest(problem.costs, problem.switching_cost)),
+        time_unit_(largest(problem.times, 0)) {}
 
   MixtureSolution solve() {
     const int variables = switches_ ? 2 * points_ : points_;
@@ -125,21 +133,22 @@ class Programme {
     row_upper_.push_back(most);
   }
 
-  CoinPackedVector row_of(const std::vector<double>& values) const {
+  CoinPackedVector row_of(const std::vector<double>& values, double unit = 1) const {
     CoinPackedVector row;
-    for (int i = 0; i < points_; ++i) row.insert(i, values[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < points_; ++i) row.insert(i, values[static_cast<std::size_t>(i)] / unit);
     return row;
   }
 
   void add_rows() {
     add_row(row_of(std::vector<double>(static_cast<std::size_t>(points_), 1)), total_, total_);
     if (problem_.budget) {
-      CoinPackedVector row = row_of(problem_.costs);
+      CoinPackedVector row = row_of(problem_.costs, cost_unit_);
       // One block less switches than points in use.
-      double most = *problem_.budget * total_;
+      const double switching = problem_.switching_cost / cost_unit_;
+      double most = *problem_.budget / cost_unit_ * total_;
       if (switches_) {
-        for (int i = 0; i < points_; ++i) row.insert(points_ + i, problem_.switching_cost);
-        most += problem_.switching_cost;
+        for (int i = 0; i < points_; ++i) row.insert(points_ + i, switching);
+        most += switching;
       }
       add_row(row, -COIN_DBL_MAX, most);
     }
@@ -147,7 +156,8 @@ class Programme {
       add_row(row_of(problem_.accuracies), *problem_.min_accuracy * total_, COIN_DBL_MAX);
     }
     if (problem_.time_budget) {
-      add_row(row_of(problem_.times), -COIN_DBL_MAX, *problem_.time_budget * total_);
+      add_row(row_of(problem_.times, time_unit_), -COIN_DBL_MAX,
+              *problem_.time_budget / time_unit_ * total_);
     }
     for (int i = 0; i < points_ && switches_; ++i) {
       CoinPackedVector row;
@@ -161,10 +171,11 @@ class Programme {
   [[nodiscard]] std::vector<double> objective_of(int variables) const {
     std::vector<double> objective(static_cast<std::size_t>(variables), 0.0);
     for (std::size_t i = 0; i < problem_.costs.size(); ++i) {
-      objective[i] = problem_.budget ? -problem_.accuracies[i] : problem_.costs[i];
+      objective[i] = problem_.budget ? -problem_.accuracies[i] : problem_.costs[i] / cost_unit_;
     }
     if (!problem_.budget && switches_) {
-      std::fill(objective.begin() + points_, objective.end(), problem_.switching_cost);
+      std::fill(objective.begin() + points_, objective.end(),
+                problem_.switching_cost / cost_unit_);
     }
     return objective;
   }
@@ -190,6 +201,8 @@ class Programme {
   bool whole_;
   bool switches_;
   double total_;
+  double cost_unit_;
+  double time_unit_;
   std::vector<CoinPackedVector> rows_ = {};
   std::vector<double> row_lower_ = {};
   std::vector<double> row_upper_ = {};

@@ -59,11 +59,17 @@ SelectorTable selector_table(const PredictionTable& table, std::span<const doubl
                              SelectorLoss loss) {
   const int widths = table.widths();
   if (widths < 2) refuse("a model of one width has nothing to decide");
-  if (costs.size() != static_cast<std::size_t>(widths) || !std::ranges::is_sorted(costs) ||
-      !(costs.back() > 0)) {
+  if (costs.size() != static_cast<std::size_t>(widths)) {
     refuse("there are " + std::to_string(costs.size()) + " costs for " + std::to_string(widths) +
-           " widths; give one for each, rising to more than 0");
+           " widths");
   }
+  // No numbers do not rise either.
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    if (costs[i] >= (i == 0 ? 0 : costs[i - 1]) && std::isfinite(costs[i])) continue;
+    refuse("the costs must rise with the width, that of width " + std::to_string(i + 1) + " is " +
+           std::to_string(costs[i]));
+  }
+  if (!(costs.back() > 0)) refuse("the widest width costs nothing");
   const auto classes = static_cast<std::size_t>(table.classes);
   const auto count = static_cast<Eigen::Index>(table.size());
   SelectorTable result{
