@@ -54,6 +54,15 @@ void WeightSet::add_group(const Network& network) {
   }
 }
 
+void WeightSet::keep_groups(int groups) {
+  if (groups < 0 || groups > this->groups()) {
+    throw Error(ErrorCode::kInvalidArgument, "the weight set has " +
+                                                 std::to_string(this->groups()) + " groups, " +
+                                                 std::to_string(groups) + " were to stay");
+  }
+  blocks_.resize(static_cast<std::size_t>(groups));
+}
+
 bool WeightSet::fits(const Block& block, const Network& network, int group) {
   if (block.slots.size() != network.nodes().size()) return false;
   std::size_t end = 0;

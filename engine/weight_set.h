@@ -34,6 +34,10 @@ class WeightSet {
   /// Error(kInvalidArgument) when it has no such group or when groups already here do not fit it.
   void add_group(const Network& network);
 
+  /// Takes the groups beyond the first `groups` away. Throws Error(kInvalidArgument) when there are
+  /// not so many.
+  void keep_groups(int groups);
+
   [[nodiscard]] int groups() const { return static_cast<int>(blocks_.size()); }
 
   /// Whether every group of `network` is here with tensors of the same number of elements. The set

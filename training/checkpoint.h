@@ -16,6 +16,7 @@ struct CheckpointState {
   std::string config;   ///< the run's configuration as JSON; resuming demands the same
   std::string data;     ///< name, size and checksum of the training images; likewise
   std::string base;     ///< SHA-256 of the model that was extended; or empty
+  std::string teacher;  ///< SHA-256 of the model that is learned from; or empty; likewise
   int threads = 1;      ///< likewise: another number of threads rounds differently
   int first_group = 1;  ///< trained now
   int last_group = 1;

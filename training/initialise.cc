@@ -8,6 +8,7 @@
 #include <numbers>
 #include <string_view>
 
+#include "layers/conv.h"
 #include "layers/counter_random.h"
 
 namespace bellows {
@@ -35,7 +36,42 @@ void fill_normal(std::uint64_t key, double deviation, std::span<float> values) {
   }
 }
 
+// How many columns of the weights of `group`, of the first ones, read narrower groups; and of how
+// many. None: it is no layer that mixes channels, or reads the image.
+struct Columns {
+  std::size_t narrower = 0;
+  std::size_t all = 1;
+};
+
+Columns columns_of(const Node& node, int group) {
+  const bool dense = node.layer->kind() == LayerKind::kLinear ||
+                     (node.layer->kind() == LayerKind::kConv &&
+                      !static_cast<const Conv&>(*node.layer).depthwise());
+  const GroupRange read = node.site.groups_read(group);
+  if (!dense || node.site.src_is_input || read.first == group) return {};
+  return {static_cast<std::size_t>(node.site.src.channels_in({read.first, group - 1})),
+          static_cast<std::size_t>(node.site.channels_read(group))};
+}
+
 }  // namespace
+
+void initialise_group(const Network& network, int group, std::uint64_t seed, double lateral,
+                      WeightSet& weights) {
+  for (const ParameterKey& key : network.parameters(group)) {
+    const Node& node = network.nodes()[static_cast<std::size_t>(key.node)];
+    const std::span<float> values = weights.values(key);
+    initialise(key.spec, node.layer->kind(), network.parameter_name(key), seed, values);
+    if (key.spec.role != ParameterRole::kWeight) continue;
+    const Columns columns = columns_of(node, group);
+    const std::size_t row = values.size() / static_cast<std::size_t>(key.spec.dims.front());
+    const std::size_t lateral_part = row / columns.all * columns.narrower;
+    for (std::size_t begin = 0; begin < values.size(); begin += row) {
+      for (float& value : values.subspan(begin, lateral_part)) {
+        value = static_cast<float>(lateral * static_cast<double>(value));
+      }
+    }
+  }
+}
 
 void initialise(const ParameterSpec& spec, LayerKind kind, const std::string& name,
                 std::uint64_t seed, std::span<float> values) {

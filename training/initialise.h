@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "engine/network.h"
+#include "engine/weight_set.h"
 #include "layers/layer.h"
 
 namespace bellows {
@@ -19,5 +21,11 @@ namespace bellows {
 /// Error(kInvalidArgument) unless `values` holds spec.elements().
 void initialise(const ParameterSpec& spec, LayerKind kind, const std::string& name,
                 std::uint64_t seed, std::span<float> values);
+
+/// All parameters of `group`, which is there: each tensor as above, the weights by which
+/// convolutions and linear layers read narrower groups times `lateral`. With 0 a group begins as
+/// one that stands apart.
+void initialise_group(const Network& network, int group, std::uint64_t seed, double lateral,
+                      WeightSet& weights);
 
 }  // namespace bellows

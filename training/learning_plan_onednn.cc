@@ -14,6 +14,8 @@
 #include "engine/threads.h"
 #include "layers/elementwise_onednn.h"
 #include "layers/head.h"
+#include "training/decorrelation.h"
+#include "training/distillation.h"
 #include "training/loss.h"
 
 namespace bellows {
@@ -63,6 +65,7 @@ class Learner final : public LearningEmitter {
       node_ = static_cast<int>(i - 1);
       if (merged_[i - 1]) continue;
       emit_backward(*node().layer, *this);
+      if (i == network_.nodes().size() && options_.decorrelation > 0) emit_decorrelation();
     }
   }
 
@@ -292,6 +295,57 @@ class Learner final : public LearningEmitter {
            std::to_string(group_);
   }
 
+  // Adds the gradient of that loss, between each trainable group's features and those of all groups
+  // before it, to what the head's backward pass has left. Features are means over a map's pixels.
+  void emit_decorrelation() {
+    const TensorPlace& values = src();
+    const TensorPlace& gradient = contributions_[static_cast<std::size_t>(node().src)].back();
+    const ActivationLayout& layout = values.layout;
+    const auto gather = [layout, batch = options_.batch](const void* from, int group,
+                                                         Eigen::Ref<Eigen::MatrixXf> into) {
+      const auto* map = static_cast<const float*>(from);
+      const std::int64_t pixels = layout.shape().pixels();
+      for (int sample = 0; sample < batch; ++sample) {
+        for (int channel = 0; channel < layout.shape().channels_of(group); ++channel) {
+          float sum = 0;
+          for (std::int64_t p = 0; p < pixels; ++p) sum += map[layout.index(sample, channel, p)];
+          into(sample, channel) = sum / static_cast<float>(pixels);
+        }
+      }
+    };
+    for (group_ = std::max(2, range().first); group_ <= range().last; ++group_) {
+      std::vector<View> arguments = {gradient.map({group_, group_})};
+      for (int group = 1; group <= group_; ++group) arguments.push_back(values.map({group, group}));
+      const int fresh_group = group_;
+      add_kernel(
+          [gather, layout, fresh_group, batch = options_.batch,
+           weight = static_cast<float>(options_.decorrelation)](void* const* given) {
+            const MapShape& shape = layout.shape();
+            Eigen::MatrixXf old(batch, shape.channels_in({1, fresh_group - 1}));
+            Eigen::Index column = 0;
+            for (int group = 1; group < fresh_group; ++group) {
+              const int channels = shape.channels_of(group);
+              gather(given[group], group, old.middleCols(column, channels));
+              column += channels;
+            }
+            Eigen::MatrixXf fresh(batch, shape.channels_of(fresh_group));
+            gather(given[fresh_group], fresh_group, fresh);
+            Eigen::MatrixXf by_features;
+            decorrelation(fresh, old, by_features);
+            by_features *= weight / static_cast<float>(shape.pixels());
+            auto* map = static_cast<float*>(given[0]);
+            for (int sample = 0; sample < batch; ++sample) {
+              for (int channel = 0; channel < shape.channels_of(fresh_group); ++channel) {
+                for (std::int64_t p = 0; p < shape.pixels(); ++p) {
+                  map[layout.index(sample, channel, p)] += by_features(sample, channel);
+                }
+              }
+            }
+          },
+          std::move(arguments));
+    }
+  }
+
   // A relu that alone reads a batch_norm runs in the same pass over memory.
   void merge_rectifiers() {
     merged_.assign(network_.nodes().size(), false);
@@ -469,6 +523,26 @@ const std::vector<WidthLoss>& LearningPlan::forward(const float* images, const s
                                                                    result.correct};
   }
   return state.losses;
+}
+
+double LearningPlan::distil(int width, std::span<const float> targets, double weight,
+                            double temperature) {
+  State& state = *state_;
+  const GroupRange range = state.options.trainable;
+  const int classes = state.network.classes();
+  if (width < range.first || width > range.last ||
+      targets.size() !=
+          static_cast<std::size_t>(state.options.batch) * static_cast<std::size_t>(classes)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::to_string(targets.size()) + " targets for width " + std::to_string(width) +
+                    "; widths " + std::to_string(range.first) + " to " +
+                    std::to_string(range.last) + " are trained on batches of " +
+                    std::to_string(state.options.batch) + " images, " + std::to_string(classes) +
+                    " classes");
+  }
+  return bellows::distil(state.values(state.plan.logits, width), targets, state.options.batch,
+                         classes, state.plan.logits.layout.block(), weight, temperature,
+                         state.values(state.learner.diff_logits(), width));
 }
 
 void LearningPlan::weigh(int width, std::span<const float> weights) {

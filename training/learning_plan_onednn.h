@@ -17,7 +17,8 @@ struct LearningOptions {
   int batch = 128;
   int threads = 1;
   double label_smoothing = 0;
-  std::uint64_t seed = 1;  ///< of dropout
+  double decorrelation = 0;  ///< weight of that loss (decorrelation.h), between what the heads read
+  std::uint64_t seed = 1;    ///< of dropout
 };
 
 /// Of one width, over one batch.
@@ -50,6 +51,11 @@ class LearningPlan {
   /// next `backward` computes; what `forward` told stays. Throws Error(kInvalidArgument) for a
   /// width that is not trained, or another number of weights.
   void weigh(int width, std::span<const float> weights);
+  /// Lets a width also learn from a teacher, as distillation.h says, in the next `backward`; call
+  /// it before `weigh`. `targets`: probabilities, [N, classes]. Returns the mean loss of
+  /// distillation. Throws Error(kInvalidArgument) for a width that is not trained, or another
+  /// number of targets.
+  double distil(int width, std::span<const float> targets, double weight, double temperature);
   /// Gradients of the last forward pass. Once for each: it works in place on what forward left.
   void backward();
 

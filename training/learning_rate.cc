@@ -30,6 +30,12 @@ void LearningRateSchedule::visit_fields(FieldVisitor& visitor) {
                    .minimum = 0,
                    .maximum = 1});
   }
+  if (kind == "cosine") {
+    visitor.field("restarts", restarts,
+                  {.help = "times that the rate starts anew, after equal parts; for cosine",
+                   .minimum = 0,
+                   .maximum = 1000});
+  }
   if (kind == "step") {
     visitor.field("milestones", milestones,
                   {.help = "shares of the training after which the rate drops; for step",
@@ -73,7 +79,8 @@ double learning_rate(const LearningRateSchedule& schedule, double base_rate, std
   if (at < warmup) return base_rate * (at + 1) / warmup;
   if (schedule.kind == "constant") return base_rate;
   if (schedule.kind == "cosine") {
-    return base_rate * half_cosine(1, schedule.final_fraction, (at - warmup) / (total - warmup));
+    const double progress = (at - warmup) / (total - warmup) * (schedule.restarts + 1);
+    return base_rate * half_cosine(1, schedule.final_fraction, progress - std::floor(progress));
   }
   if (schedule.kind == "step") {
     const auto reached = std::count_if(schedule.milestones.begin(), schedule.milestones.end(),

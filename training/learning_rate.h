@@ -13,8 +13,8 @@ namespace bellows {
 /// the base rate times
 ///   warm-up    (b + 1) / W while b < W; after it
 ///   constant   1
-///   cosine     final_fraction + (1 - final_fraction) (1 + cos(pi p)) / 2   (Loshchilov, Hutter
-///              2017)
+///   cosine     final_fraction + (1 - final_fraction) (1 + cos(pi q)) / 2, q being p, or with
+///              `restarts` r the fraction of (r + 1) p: warm restarts (Loshchilov, Hutter 2017)
 ///   step       factor ^ (number of milestones that b / T has reached)
 ///   one_cycle  half a cosine from initial_fraction up to 1 at b / T = peak, then half a cosine
 ///              down to final_fraction (after Smith, Topin 2018); it is its own warm-up
@@ -22,6 +22,7 @@ struct LearningRateSchedule {
   std::string kind = "cosine";
   double warmup_epochs = 0;
   double final_fraction = 0;
+  int restarts = 0;
   std::vector<double> milestones = {0.5, 0.75};
   double factor = 0.1;
   double peak = 0.3;

@@ -121,6 +121,21 @@ void check_stacking(const ConfigValue& table, const RunConfig& run) {
   }
 }
 
+void check_distillation(const ConfigValue& table, const RunConfig& run) {
+  const DistillationConfig& distillation = run.training.distillation;
+  const std::string key = "training.distillation";
+  if ((distillation.teacher == "model") == distillation.model.empty()) {
+    fail(table, key + ".model", "and 'teacher' \"model\" need each other");
+  }
+  const bool of_widths = distillation.teacher == "widest" || distillation.teacher == "ensemble";
+  if (of_widths && !run.training.joint()) {
+    fail(table, key + ".teacher",
+         "is \"" + distillation.teacher +
+             "\", which needs key 'training.schedule' to be \"joint\"; a group that is trained "
+             "after others learns from a \"model\"");
+  }
+}
+
 // What one field alone cannot tell.
 void check(const ConfigValue& table, const RunConfig& run) {
   check_name(table, run.name);
@@ -137,6 +152,12 @@ void check(const ConfigValue& table, const RunConfig& run) {
              std::to_string(groups) + " groups or one for each");
   }
   if (run.training.stacking) check_stacking(table, run);
+  check_distillation(table, run);
+  if (run.training.look_ahead > 0 && (run.training.joint() || run.training.stacking)) {
+    fail(table, "training.look_ahead",
+         "is set, which needs groups that are trained one after the other, without "
+         "'training.stacking'");
+  }
   if (run.training.selector.alpha) {
     if (!run.training.joint()) {
       fail(
@@ -261,6 +282,28 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field(
       "checkpoint_every", checkpoint_every,
       {.help = "batches from one checkpoint to the next; 0: only between groups", .minimum = 0});
+  visitor.field("average", average,
+                {.help = "decay, per update, of a moving average of the weights, which takes their "
+                         "place when a group is finished; 0: none",
+                 .minimum = 0,
+                 .maximum = 0.999999});
+  visitor.field("lateral", lateral,
+                {.help = "factor of the initial weights by which convolutions and linear layers "
+                         "read narrower groups",
+                 .minimum = 0,
+                 .maximum = 10});
+  visitor.field("look_ahead", look_ahead,
+                {.help = "groups that learn along with the one that is trained and are thrown away "
+                         "before it is frozen, so that it serves those to come",
+                 .minimum = 0,
+                 .maximum = 100});
+  visitor.field("decorrelation", decorrelation,
+                {.help = "weight of a loss that keeps what the head reads of a new group different "
+                         "from what it reads of earlier ones",
+                 .minimum = 0,
+                 .maximum = 1e6});
+  visitor.table("distillation", {},
+                [this](FieldVisitor& inner) { distillation.visit_fields(inner); });
   visitor.table("selector", {}, [this](FieldVisitor& inner) { selector.visit_fields(inner); });
   visitor.table("optimiser", {}, [this](FieldVisitor& inner) { optimiser.visit_fields(inner); });
   visitor.table("learning_rate_schedule", {},

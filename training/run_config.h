@@ -10,6 +10,7 @@
 #include "layers/config_value.h"
 #include "layers/fields.h"
 #include "training/data/augmentation.h"
+#include "training/distillation.h"
 #include "training/learning_rate.h"
 #include "training/optimiser.h"
 #include "training/policies/joint_selector.h"
@@ -51,6 +52,11 @@ struct TrainingConfig {
   bool stacking = false;       ///< see training/stacking.h
   double gradient_clip = 0;    ///< largest Euclidean norm of all gradients together; 0: no limit
   int checkpoint_every = 500;  ///< batches; 0: only between groups
+  double average = 0;          ///< decay of the moving average that becomes the weights; 0: none
+  double lateral = 1;          ///< factor of the initial weights that read narrower groups
+  int look_ahead = 0;          ///< groups learned along with one, then thrown away
+  double decorrelation = 0;    ///< weight of the loss of decorrelation.h
+  DistillationConfig distillation;
   JointSelectorConfig selector;
   OptimiserOptions optimiser;
   LearningRateSchedule learning_rate_schedule;

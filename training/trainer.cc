@@ -24,6 +24,8 @@
 #include "training/learning_rate.h"
 #include "training/optimiser.h"
 #include "training/stacking.h"
+#include "training/teacher.h"
+#include "training/weight_average.h"
 
 namespace bellows {
 namespace {
@@ -161,6 +163,7 @@ std::string described(const Dataset& images) {
 
 // Of a checkpoint.
 std::string selector_array(std::size_t number) { return "selector." + std::to_string(number); }
+std::string average_array(std::size_t number) { return "average." + std::to_string(number); }
 
 // What a step learns with, besides weights and images. Only the trainable groups' blocks are handed
 // to the optimiser: the others are frozen by construction.
@@ -174,7 +177,15 @@ struct Learner {
               .batch = config.training.batch_size,
               .threads = threads,
               .label_smoothing = config.training.label_smoothing,
-              .seed = seed}) {}
+              .decorrelation = config.training.decorrelation,
+              .seed = seed}) {
+    if (config.training.average <= 0) return;
+    std::vector<std::span<float>> learned;
+    for (int group = range.first; group <= range.last; ++group) {
+      learned.push_back(weights.group_values(group));
+    }
+    average.emplace(config.training.average, std::move(learned));
+  }
 
   std::vector<ParameterBlock> learned_blocks(const Network& network, WeightSet& weights,
                                              GroupRange range) {
@@ -194,6 +205,7 @@ struct Learner {
   std::vector<std::span<float>> gradient_spans;  // of the trainable groups
   Optimiser optimiser;
   LearningPlan plan;
+  std::optional<WeightAverage> average;  // until it takes the weights' place
 };
 
 // One call of train(): the state shared by its steps.
@@ -223,18 +235,18 @@ class Run {
   void prepare_state();
   void take_over();
   void check_memory() const;
-  void begin_writing(GroupRange range, const Optimiser& optimiser,
-                     const TrainingPosition& position);
+  void begin_writing(GroupRange range, Learner& learner, const TrainingPosition& position);
   void log_event(const char* event, ConfigValue::Table members);
   [[nodiscard]] ModelInfo info(int groups) const;
   [[nodiscard]] Model model_of(int groups) const;
   bool train_step(GroupRange range);
   void stack_group(int group);
+  void learn_from_teacher(LearningPlan& plan, const Batch& batch, GroupRange learned);
   void weigh_by_selector(LearningPlan& plan, const Batch& batch, std::int64_t step,
                          const TrainingPosition& position);
-  void save(GroupRange range, const Optimiser& optimiser, const TrainingPosition& next,
-            double epoch_loss, double epoch_correct);
-  void restore(Optimiser& optimiser);
+  void save(GroupRange range, Learner& learner, const TrainingPosition& next, double epoch_loss,
+            double epoch_correct);
+  void restore(Learner& learner);
   [[nodiscard]] double step_work(GroupRange range) const;
   [[nodiscard]] double seconds_left(const TrainingPosition& position) const;
 
@@ -245,6 +257,11 @@ class Run {
   [[nodiscard]] int groups() const { return config_.network.groups(); }
   [[nodiscard]] GroupRange range_from(int first) const {
     return {first, config_.training.joint() ? groups() : first};
+  }
+
+  // Those of `range` and, with looking ahead, some beyond, which are not kept.
+  [[nodiscard]] GroupRange learned_with(GroupRange range) const {
+    return {range.first, std::min(groups(), range.last + config_.training.look_ahead)};
   }
 
   // Where a key of the configuration stands, for messages.
@@ -272,6 +289,8 @@ class Run {
   WeightSet weights_;
   Normalisation normalisation_;
   std::optional<JointSelector> selector_;  // learned along with the groups
+  std::optional<Teacher> teacher_;         // a model that is learned from
+  std::vector<float> targets_;             // a teacher's probabilities for a batch
   std::vector<double> validation_;         // accuracy of the widths finished so far
   double seconds_before_ = 0;              // of earlier calls
   Clock::time_point start_ = Clock::now();
@@ -412,6 +431,12 @@ void Run::prepare_state() {
     state_.stddev.assign(normalisation_.stddev.begin(), normalisation_.stddev.end());
   }
   state_.first_group = base_groups_ + 1;
+  const DistillationConfig& distillation = config_.training.distillation;
+  if (distillation.teacher == "model") {
+    teacher_.emplace(distillation.model, config_.network, normalisation_,
+                     config_.training.batch_size, threads_);
+    state_.teacher = teacher_->sha256();
+  }
 }
 
 // Goes on from the checkpoint that was found, if it is of this very run.
@@ -440,6 +465,9 @@ void Run::take_over() {
     refuse(checkpoint + "extends another base model than '" + options_.extend->string() +
            "'; resume with the one it began with");
   }
+  if (found.teacher != state_.teacher) {
+    refuse(checkpoint + "learns from another teacher; resume with the one it began with");
+  }
   // Not part of the weights, so that another model with the very groups of the base may differ
   // here.
   if (found.mean != state_.mean || found.stddev != state_.stddev) {
@@ -454,7 +482,7 @@ void Run::take_over() {
            std::to_string(found.threads) + " for the same bits");
   }
   if (found.first_group <= base_groups_ || found.first_group > groups() ||
-      found.last_group != range_from(found.first_group).last ||
+      found.last_group != learned_with(range_from(found.first_group)).last ||
       found.epoch > config_.training.epochs_of(found.first_group)) {
     throw Error(ErrorCode::kCorruptData,
                 checkpoint + "stands where this run never is; begin anew with --overwrite");
@@ -470,11 +498,12 @@ void Run::take_over() {
   state_.first_group = found.first_group;
 }
 
-// The last step is the largest: that it does not fit is said now, not when those before it have
-// been trained.
+// The step that learns up to the last group is the largest: that it does not fit is said now, not
+// when those before it have been trained.
 void Run::check_memory() const {
-  const GroupRange last{groups(), groups()};
-  if (config_.training.joint() || state_.first_group == groups()) return;
+  const GroupRange last =
+      learned_with(range_from(std::max(1, groups() - config_.training.look_ahead)));
+  if (config_.training.joint() || state_.first_group >= last.first) return;
   internal::with_every_failure_an_error(
       "training group " + std::to_string(groups()) + " of '" + config_.name + "'",
       "use smaller groups or a smaller 'training.batch_size'", [&] {
@@ -485,8 +514,7 @@ void Run::check_memory() const {
 
 // Called once a step; the first time nothing can be refused any more, and until then a run that is
 // to be replaced stays as it was.
-void Run::begin_writing(GroupRange range, const Optimiser& optimiser,
-                        const TrainingPosition& position) {
+void Run::begin_writing(GroupRange range, Learner& learner, const TrainingPosition& position) {
   if (log_) return;
   std::error_code failed;
   std::filesystem::create_directories(options_.folder, failed);
@@ -500,7 +528,7 @@ void Run::begin_writing(GroupRange range, const Optimiser& optimiser,
   } else {
     // From here on the folder holds this run, whatever lies there of the one before: its checkpoint
     // is replaced, and beside a checkpoint no model passes for finished.
-    save(range, optimiser, position, 0, 0);
+    save(range, learner, position, 0, 0);
     opened.clear();
   }
   log_ = std::move(opened);
@@ -551,9 +579,10 @@ Model Run::model_of(int groups) const {
 // Multiply-accumulates of one image's forward and backward pass, which takes two more where there
 // are gradients: frozen groups have none. For the estimate of the time left only.
 double Run::step_work(GroupRange range) const {
+  const GroupRange learned = learned_with(range);
   double work = 0;
-  for (int group = 1; group <= range.last; ++group) {
-    work += static_cast<double>(config_.network.macs(group)) * (group < range.first ? 1 : 3);
+  for (int group = 1; group <= learned.last; ++group) {
+    work += static_cast<double>(config_.network.macs(group)) * (group < learned.first ? 1 : 3);
   }
   return work;
 }
@@ -574,11 +603,13 @@ double Run::seconds_left(const TrainingPosition& position) const {
   return work / work_done_ * seconds_since(start_);
 }
 
-void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosition& next,
-               double epoch_loss, double epoch_correct) {
+void Run::save(GroupRange range, Learner& learner, const TrainingPosition& next, double epoch_loss,
+               double epoch_correct) {
+  Optimiser& optimiser = learner.optimiser;
+  const int last_group = learned_with(range).last;
   Checkpoint checkpoint{.state = state_, .arrays = {}};
   checkpoint.state.first_group = range.first;
-  checkpoint.state.last_group = range.last;
+  checkpoint.state.last_group = last_group;
   checkpoint.state.epoch = next.epoch;
   checkpoint.state.batch = static_cast<int>(next.batch);
   checkpoint.state.updates = static_cast<int>(optimiser.updates());
@@ -586,12 +617,12 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
   checkpoint.state.epoch_loss = epoch_loss;
   checkpoint.state.epoch_correct = epoch_correct;
   checkpoint.state.validation = validation_;
-  for (int group = base_groups_ + 1; group <= range.last; ++group) {
+  for (int group = base_groups_ + 1; group <= last_group; ++group) {
     const std::span<const float> values = std::as_const(weights_).group_values(group);
     checkpoint.arrays.push_back(
         {"weights.group." + std::to_string(group), {values.begin(), values.end()}});
   }
-  for (const Optimiser::StateArray& array : const_cast<Optimiser&>(optimiser).state()) {
+  for (const Optimiser::StateArray& array : optimiser.state()) {
     checkpoint.arrays.push_back(
         {"optimiser." + array.name, {array.values.begin(), array.values.end()}});
   }
@@ -599,6 +630,12 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
     std::size_t number = 0;
     for (const std::span<float> values : selector_->state()) {
       checkpoint.arrays.push_back({selector_array(number++), {values.begin(), values.end()}});
+    }
+  }
+  if (learner.average) {
+    std::size_t number = 0;
+    for (const std::span<float> values : learner.average->state()) {
+      checkpoint.arrays.push_back({average_array(number++), {values.begin(), values.end()}});
     }
   }
   // The last update may have been the one too many: then the checkpoint before is the better one.
@@ -612,12 +649,23 @@ void Run::save(GroupRange range, const Optimiser& optimiser, const TrainingPosit
   save_checkpoint(checkpoint_path(), checkpoint);
 }
 
-void Run::restore(Optimiser& optimiser) {
+void Run::restore(Learner& learner) {
+  Optimiser& optimiser = learner.optimiser;
   for (Optimiser::StateArray& array : optimiser.state()) {
     std::ranges::copy(checkpoint_->array("optimiser." + array.name, array.values.size()),
                       array.values.begin());
   }
   optimiser.set_updates(checkpoint_->state.updates);
+  // In a finished step the average stands where the weights were.
+  if (checkpoint_->state.epoch == config_.training.epochs_of(checkpoint_->state.first_group)) {
+    learner.average.reset();
+  }
+  if (learner.average) {
+    std::size_t number = 0;
+    for (const std::span<float> values : learner.average->state()) {
+      std::ranges::copy(checkpoint_->array(average_array(number++), values.size()), values.begin());
+    }
+  }
   if (!selector_) return;
   std::size_t number = 0;
   for (const std::span<float> values : selector_->state()) {
@@ -630,21 +678,18 @@ void Run::restore(Optimiser& optimiser) {
 bool Run::train_step(GroupRange range) {
   const TrainingConfig& training = config_.training;
   const bool resumed = checkpoint_ && checkpoint_->state.first_group == range.first;
-  for (int group = weights_.groups() + 1; group <= range.last; ++group) {
+  const GroupRange learned = learned_with(range);
+  for (int group = weights_.groups() + 1; group <= learned.last; ++group) {
     weights_.add_group(config_.network);
-    for (const ParameterKey& key : config_.network.parameters(group)) {
-      initialise(key.spec,
-                 config_.network.nodes()[static_cast<std::size_t>(key.node)].layer->kind(),
-                 config_.network.parameter_name(key), static_cast<std::uint64_t>(training.seed),
-                 weights_.values(key));
-    }
+    initialise_group(config_.network, group, static_cast<std::uint64_t>(training.seed),
+                     training.lateral, weights_);
     if (learns_alone(group)) forget_narrower(config_.network, group, weights_);
   }
 
   // Batches and dropout of every step are drawn anew, and differently for every group.
   const auto step_seed = static_cast<std::uint64_t>(training.seed) * 1000003U +
                          static_cast<std::uint64_t>(range.first);
-  Learner learner(config_, weights_, range, threads_, step_seed);
+  Learner learner(config_, weights_, learned, threads_, step_seed);
   Optimiser& optimiser = learner.optimiser;
   BatchLoader loader(data_.training, {.batch_size = training.batch_size,
                                       .seed = step_seed,
@@ -664,7 +709,7 @@ bool Run::train_step(GroupRange range) {
     selector_.emplace(config_.network, training.selector, step_seed);
   }
   if (resumed) {
-    restore(optimiser);
+    restore(learner);
     position.epoch = checkpoint_->state.epoch;
     position.batch = checkpoint_->state.batch;
     epoch_loss = checkpoint_->state.epoch_loss;
@@ -683,7 +728,7 @@ bool Run::train_step(GroupRange range) {
       loader.seek(epoch, static_cast<std::uint64_t>(position.batch));
     }
   }
-  begin_writing(range, optimiser, position);
+  begin_writing(range, learner, position);
   observer_.begin(position, resumed);
   log_event("begin", {{"first_group", number(range.first)},
                       {"last_group", number(range.last)},
@@ -722,7 +767,8 @@ bool Run::train_step(GroupRange range) {
                           std::to_string(position.batch + 1) + ",");
         }
       }
-      const WidthLoss widest = losses.back();
+      const WidthLoss widest = losses[static_cast<std::size_t>(range.size() - 1)];
+      if (training.distillation.enabled()) learn_from_teacher(learner.plan, batch, learned);
       if (selector_) weigh_by_selector(learner.plan, batch, step, position);
       learner.plan.backward();
       if (learns_alone(range.last)) {
@@ -733,6 +779,7 @@ bool Run::train_step(GroupRange range) {
       }
       const double rate = rate_of(step);
       optimiser.step(rate);
+      if (learner.average) learner.average->update(optimiser.updates());
       epoch_loss += widest.loss;
       epoch_correct += widest.correct;
       ++position.batch;
@@ -752,7 +799,7 @@ bool Run::train_step(GroupRange range) {
       const bool due =
           training.checkpoint_every > 0 && since_checkpoint >= training.checkpoint_every;
       if (stop || due) {
-        save(range, optimiser, position, epoch_loss, epoch_correct);
+        save(range, learner, position, epoch_loss, epoch_correct);
         observer_.checkpoint(checkpoint_path());
         since_checkpoint = 0;
       }
@@ -762,8 +809,11 @@ bool Run::train_step(GroupRange range) {
         return false;
       }
     }
+    const bool finished = position.epoch + 1 == position.epochs;
+    // The average is what is judged, and what stays in the end.
+    if (learner.average) learner.average->swap();
     // Only now, so that whoever resumes finds a group that is trained or not, but not stacked.
-    if (learns_alone(range.last) && position.epoch + 1 == position.epochs) stack_group(range.last);
+    if (learns_alone(range.last) && finished) stack_group(range.last);
     EpochReport report;
     report.training = progress;
     report.training.position = position;
@@ -772,6 +822,8 @@ bool Run::train_step(GroupRange range) {
           evaluate(model_of(range.last), data_.validation,
                    {.first_width = range.first, .last_width = range.last, .threads = threads_});
     }
+    if (learner.average && !finished) learner.average->swap();
+    if (finished) learner.average.reset();
     report.seconds = seconds_since(epoch_start);
     log_event("epoch", {{"first_group", number(range.first)},
                         {"last_group", number(range.last)},
@@ -793,7 +845,7 @@ bool Run::train_step(GroupRange range) {
       }
     }
     observer_.epoch(report);
-    if (position.epoch + 1 == position.epochs) {
+    if (finished) {
       // A base without accuracies leaves the list empty: it has one for every width or none.
       for (const WidthScore& score : report.validation) {
         if (validation_.size() + 1 == static_cast<std::size_t>(score.width)) {
@@ -806,13 +858,36 @@ bool Run::train_step(GroupRange range) {
   }
   // The checkpoint goes first: whoever is killed between the two finds a run to resume, and never
   // takes the model of this step for a finished run.
-  save(range, optimiser, position, 0, 0);
+  save(range, learner, position, 0, 0);
   observer_.checkpoint(checkpoint_path());
   save_model(model_path(), config_.network.first_groups(range.last), weights_, info(range.last));
   log_event("group", {{"first_group", number(range.first)}, {"last_group", number(range.last)}});
   observer_.group(position, model_path());
+  weights_.keep_groups(range.last);
   checkpoint_.reset();
   return true;
+}
+
+// The probabilities of whoever the teacher is, for the widths that learn from it.
+void Run::learn_from_teacher(LearningPlan& plan, const Batch& batch, GroupRange learned) {
+  const DistillationConfig& distillation = config_.training.distillation;
+  const int classes = config_.network.classes();
+  targets_.assign(static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(classes), 0.0F);
+  GroupRange learners = learned;
+  if (distillation.teacher == "model") {
+    add_softened(teacher_->answer(batch.images), classes, distillation.temperature, 1, targets_);
+  } else if (distillation.teacher == "widest") {
+    add_softened(plan.logits(learned.last), classes, distillation.temperature, 1, targets_);
+    --learners.last;
+  } else {
+    for (int width = learned.first; width <= learned.last; ++width) {
+      add_softened(plan.logits(width), classes, distillation.temperature, 1.0 / learned.size(),
+                   targets_);
+    }
+  }
+  for (int width = learners.first; width <= learners.last; ++width) {
+    plan.distil(width, targets_, distillation.weight, distillation.temperature);
+  }
 }
 
 // Each image's losses count by where the selector, which learns from them too, would stop it.
