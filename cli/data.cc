@@ -39,8 +39,14 @@ std::size_t sum(const std::vector<std::size_t>& counts) {
 }
 
 std::string describe(DatasetFormat format) {
-  return format == DatasetFormat::kDigits ? "drawn digits (built in, nothing to download)"
-                                          : "PNG files, one folder for each class";
+  switch (format) {
+    case DatasetFormat::kDigits:
+      return "drawn digits (built in, nothing to download)";
+    case DatasetFormat::kStreetDigits:
+      return "drawn house numbers (from the fonts of this machine)";
+    default:
+      return "PNG files, one folder for each class";
+  }
 }
 
 struct Place {
@@ -187,14 +193,19 @@ int run_sheet(const Arguments& arguments, Console& console) {
   DatasetFormat format = DatasetFormat::kDigits;
   if (!folder.empty()) {
     format = format_of(arguments, folder);
-  } else if (arguments.text("format").value_or("digits") != "digits") {
+  } else if (const auto name = arguments.text("format")) {
+    format = format_option("--format", *name);
+  }
+  if (folder.empty() && !is_generated(format)) {
     throw UsageError("missing the folder of the images (DIR); see bellows data sheet --help");
   }
   ContactSheetOptions options;
   options.per_class = arguments.integer("per-class", 1, 1000).value_or(options.per_class);
   options.scale = arguments.integer("scale", 1, 16).value_or(options.scale);
   LoadOptions load;
+  // As many of each class, give or take; the rarest of the house numbers is one in sixteen.
   load.digits.train_images = load.digits.test_images = 10 * options.per_class;
+  load.street_digits.train_images = load.street_digits.test_images = 20 * options.per_class;
   console.status("loading images ...", true);
   const Dataset images =
       load_dataset(format, folder, split == "test" ? Split::kTest : Split::kTrain, load);

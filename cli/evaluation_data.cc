@@ -25,11 +25,6 @@ DataConfig recorded_config(const ModelInfo& info) {
   return config;
 }
 
-// The name of the built-in generator's data set, asked of the generator.
-std::string digits_name() {
-  return make_digits({.train_images = 1, .test_images = 1, .threads = 1}, 0).name();
-}
-
 EvaluationData training_part(const DataConfig& config, TrainingData data, bool held_out) {
   if (held_out && config.validation <= 0) {
     throw NoHeldOutImages("the model was trained without held-out images");
@@ -77,7 +72,10 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
   }
   DataConfig config = recorded_config(info);
   config.format = request.format.value_or("auto");
-  if (!request.data && !request.format && info.data_set == digits_name()) config.format = "digits";
+  if (!request.data && !request.format) {
+    if (info.data_set == kDigitsName) config.format = "digits";
+    if (info.data_set == kStreetDigitsName) config.format = "street-digits";
+  }
   if (config.format != "auto") {
     try {
       static_cast<void>(parse_format_name(config.format));
@@ -85,10 +83,11 @@ EvaluationData load_evaluation_data(const ModelInfo& info, const Model& model,
       throw UsageError(std::string("--format: ") + error.what());
     }
   }
-  if (config.format == "digits" && request.data) {
-    throw UsageError("--data: the built-in digits are drawn, not read; leave it out");
+  if (config.generated() && request.data) {
+    throw UsageError("--data: images of the format " + config.format +
+                     " are drawn, not read; leave it out");
   }
-  if (config.format != "digits" && !request.data) {
+  if (!config.generated() && !request.data) {
     throw UsageError((info.data_set.empty()
                           ? std::string("the model does not say what it was trained on")
                           : "the model was trained on " + info.data_set) +

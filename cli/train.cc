@@ -187,7 +187,7 @@ RunConfig configure(const Arguments& arguments) {
 
 std::string data_folder(const Arguments& arguments, const DataConfig& config) {
   const auto given = arguments.text("data");
-  if (config.format == "digits") {
+  if (config.generated()) {
     if (given) {
       throw UsageError("--data: this run draws its digits and reads no images; leave it out");
     }

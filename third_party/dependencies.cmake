@@ -29,6 +29,9 @@ bellows_dependency(matio "matio" libmatio-dev BELLOWS_MATIO_FOUND PkgConfig::BEL
 find_package(PNG QUIET)
 bellows_dependency(png "libpng" libpng-dev PNG_FOUND PNG::PNG)
 
+find_package(Freetype QUIET)
+bellows_dependency(freetype "FreeType" libfreetype-dev FREETYPE_FOUND Freetype::Freetype)
+
 find_package(CURL 7.85 QUIET)
 bellows_dependency(curl "libcurl 7.85+" libcurl4-openssl-dev CURL_FOUND CURL::libcurl)
 

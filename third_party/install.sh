@@ -5,11 +5,12 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: third_party/install.sh [--check] [--minimal | --browser | --aarch64]
+Usage: third_party/install.sh [--check] [--minimal | --browser | --fonts | --aarch64]
   --check    install nothing; name what is missing and fail if anything is
   --minimal  only what an embedded build (the run-time engine alone) needs
   --browser  only Chromium (300 MB), in which tests look at reports and `bellows report --picture`
              draws
+  --fonts    only type faces (130 MB), from which the data set street-digits is drawn
   --aarch64  only what cross building it for 64-bit Arm, and running that by QEMU, needs: the
              tools are installed, the target's libraries are unpacked into build/aarch64-root
 TEXT
@@ -20,13 +21,29 @@ full=(
   ccache git ca-certificates                                  # building
   libeigen3-dev libtomlplusplus-dev libcxxopts-dev            # training and the command
   coinor-libcbc-dev                                           # mixtures of policies
-  libarchive-dev libmatio-dev libpng-dev                      # data sets
+  libarchive-dev libmatio-dev libpng-dev libfreetype-dev      # data sets
   libcurl4-openssl-dev zlib1g-dev                             # fetching and unpacking them
   libonnx-dev libprotobuf-dev                                 # export
   libjs-chart.js                                              # reports
   libgtest-dev libgmock-dev libbenchmark-dev                  # tests and benchmarks
   clang-format clang-tidy python3                             # checks
   dpkg-dev file                                               # packages
+)
+
+# Of many hands and shapes, that have digits.
+fonts=(
+  fonts-adf-accanthis fonts-adf-baskervald fonts-adf-berenis fonts-adf-gillius fonts-adf-ikarius
+  fonts-adf-libris fonts-adf-mekanus fonts-adf-oldania fonts-adf-romande fonts-adf-solothurn
+  fonts-adf-switzera fonts-adf-tribun fonts-adf-universalis fonts-adf-verana fonts-b612
+  fonts-bebas-neue fonts-cabin fonts-cantarell fonts-comfortaa fonts-courier-prime
+  fonts-crosextra-caladea fonts-crosextra-carlito fonts-dejavu-core fonts-dejavu-extra fonts-dosis
+  fonts-dustin fonts-ebgaramond fonts-fanwood fonts-freefont-ttf fonts-georgewilliams
+  fonts-goudybookletter fonts-hack fonts-inconsolata fonts-jura fonts-karla fonts-lato
+  fonts-league-spartan fonts-leckerli-one fonts-liberation fonts-lindenhill fonts-linuxlibertine
+  fonts-lobster fonts-lobstertwo fonts-manrope fonts-national-park fonts-oldstandard
+  fonts-open-sans fonts-play fonts-prociono fonts-quicksand fonts-roboto-slab
+  fonts-roboto-unhinted fonts-sil-gentium fonts-sora fonts-tuffy fonts-urw-base35 fonts-vollkorn
+  fonts-yanone-kaffeesatz
 )
 
 cross_tools=(g++-aarch64-linux-gnu cmake ninja-build pkg-config qemu-user)
@@ -46,6 +63,7 @@ for argument in "$@"; do
     --check) check_only=true ;;
     --minimal) packages=("${runtime[@]}") ;;
     --browser) packages=(chromium) ;;
+    --fonts) packages=("${fonts[@]}") ;;
     --aarch64) for_aarch64=true; packages=("${cross_tools[@]}") ;;
     --help | -h) usage; exit 0 ;;
     *) echo "install.sh: unknown option '$argument'" >&2; usage >&2; exit 2 ;;

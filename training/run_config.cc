@@ -228,11 +228,20 @@ void DigitsConfig::visit_fields(FieldVisitor& visitor) {
                 {.help = "test images drawn", .minimum = 1, .maximum = 10000000});
 }
 
+void StreetDigitsConfig::visit_fields(FieldVisitor& visitor) {
+  visitor.field("seed", seed, {.help = "other seeds draw other house numbers", .minimum = 0});
+  visitor.field("train_images", train_images,
+                {.help = "training images drawn", .minimum = 1, .maximum = 10000000});
+  visitor.field("test_images", test_images,
+                {.help = "test images drawn", .minimum = 1, .maximum = 10000000});
+  visitor.field("fonts", fonts, {.help = "folder of the type faces, searched with all below"});
+}
+
 void DataConfig::visit_fields(FieldVisitor& visitor) {
-  visitor.field(
-      "format", format,
-      {.help = "of the data set; auto looks at the files",
-       .choices = {"auto", "digits", "mnist", "fashion-mnist", "cifar10", "svhn", "folder"}});
+  visitor.field("format", format,
+                {.help = "of the data set; auto looks at the files",
+                 .choices = {"auto", "digits", "street-digits", "mnist", "fashion-mnist", "cifar10",
+                             "svhn", "folder"}});
   visitor.field("path", path,
                 {.help = "folder of the data set; the command line's --data goes before it"});
   visitor.field(
@@ -247,6 +256,8 @@ void DataConfig::visit_fields(FieldVisitor& visitor) {
                  .minimum = 0,
                  .maximum = 3});
   visitor.table("digits", {}, [this](FieldVisitor& inner) { digits.visit_fields(inner); });
+  visitor.table("street_digits", {},
+                [this](FieldVisitor& inner) { street_digits.visit_fields(inner); });
   visitor.table("augmentation", {},
                 [this](FieldVisitor& inner) { visit_augmentation(augmentation, inner); });
 }

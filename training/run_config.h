@@ -27,6 +27,16 @@ struct DigitsConfig {
   void visit_fields(FieldVisitor& visitor);
 };
 
+/// Table `data.street_digits`: what that generator draws.
+struct StreetDigitsConfig {
+  int seed = 1;
+  int train_images = 73257;
+  int test_images = 26032;
+  std::string fonts = "/usr/share/fonts";
+
+  void visit_fields(FieldVisitor& visitor);
+};
+
 /// Table `data`.
 struct DataConfig {
   std::string format = "auto";
@@ -36,8 +46,11 @@ struct DataConfig {
   int train_limit = 0;  ///< training images used, counted after the hold-out; 0: all
   int channels = 0;     ///< of a folder of PNGs: 1, 3, or 0 for those of its first image
   DigitsConfig digits;
+  StreetDigitsConfig street_digits;
   AugmentationOptions augmentation;
 
+  /// Whether the images are drawn, not read.
+  [[nodiscard]] bool generated() const { return format == "digits" || format == "street-digits"; }
   void visit_fields(FieldVisitor& visitor);
 };
 

@@ -978,6 +978,10 @@ LoadOptions loading_options(const DataConfig& config) {
                     .difficulty = config.digits.difficulty,
                     .train_images = config.digits.train_images,
                     .test_images = config.digits.test_images};
+  options.street_digits = {.seed = static_cast<std::uint64_t>(config.street_digits.seed),
+                           .train_images = config.street_digits.train_images,
+                           .test_images = config.street_digits.test_images,
+                           .fonts = config.street_digits.fonts};
   return options;
 }
 
@@ -1009,7 +1013,7 @@ TrainingData divide_training_images(const Dataset& all, const DataConfig& config
 TrainingData load_training_data(const DataConfig& config, const std::filesystem::path& path) {
   const std::filesystem::path place = path.empty() ? std::filesystem::path(config.path) : path;
   const LoadOptions options = loading_options(config);
-  if (place.empty() && config.format != "digits") {
+  if (place.empty() && !config.generated()) {
     refuse("the configuration names no data: give --data FOLDER or key 'data.path'");
   }
   const DatasetFormat format =

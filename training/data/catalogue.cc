@@ -232,8 +232,8 @@ std::string_view finding_name(Finding::Kind kind) {
 }
 
 std::vector<Finding> verify_dataset(DatasetFormat format, const std::filesystem::path& path) {
-  const bool published = format != DatasetFormat::kFolder && format != DatasetFormat::kDigits;
-  if (format != DatasetFormat::kDigits) require_exists(path);
+  const bool published = format != DatasetFormat::kFolder && !is_generated(format);
+  if (!is_generated(format)) require_exists(path);
   std::vector<Finding> findings;
   if (published) findings = verify_files(catalogue_entry(format), path);
   const std::vector<std::size_t>* train =

@@ -20,18 +20,20 @@
 namespace bellows {
 namespace {
 
-constexpr std::array<std::pair<DatasetFormat, std::string_view>, 6> kFormatNames{{
+constexpr std::array<std::pair<DatasetFormat, std::string_view>, 7> kFormatNames{{
     {DatasetFormat::kMnist, "mnist"},
     {DatasetFormat::kFashionMnist, "fashion-mnist"},
     {DatasetFormat::kCifar10, "cifar10"},
     {DatasetFormat::kSvhn, "svhn"},
     {DatasetFormat::kFolder, "folder"},
     {DatasetFormat::kDigits, "digits"},
+    {DatasetFormat::kStreetDigits, "street-digits"},
 }};
 
-constexpr std::array<DatasetFormat, 6> kFormats{
-    DatasetFormat::kMnist, DatasetFormat::kFashionMnist, DatasetFormat::kCifar10,
-    DatasetFormat::kSvhn,  DatasetFormat::kFolder,       DatasetFormat::kDigits};
+constexpr std::array<DatasetFormat, 7> kFormats{
+    DatasetFormat::kMnist,       DatasetFormat::kFashionMnist, DatasetFormat::kCifar10,
+    DatasetFormat::kSvhn,        DatasetFormat::kFolder,       DatasetFormat::kDigits,
+    DatasetFormat::kStreetDigits};
 
 // MNIST or Fashion-MNIST, whose files have the same names.
 DatasetFormat tell_idx_apart(const std::filesystem::path& folder) {
@@ -176,6 +178,10 @@ Dataset Dataset::renamed(const std::string& name, const std::string& provenance)
   return other;
 }
 
+bool is_generated(DatasetFormat format) {
+  return format == DatasetFormat::kDigits || format == DatasetFormat::kStreetDigits;
+}
+
 Dataset load_dataset(DatasetFormat format, const std::filesystem::path& path, Split split,
                      const LoadOptions& options) {
   switch (format) {
@@ -191,6 +197,8 @@ Dataset load_dataset(DatasetFormat format, const std::filesystem::path& path, Sp
       return load_png_folder(path, split, options.channels);
     case DatasetFormat::kDigits:
       return make_digits(options.digits, split == Split::kTrain ? 0 : 1);
+    case DatasetFormat::kStreetDigits:
+      return make_street_digits(options.street_digits, split == Split::kTrain ? 0 : 1);
   }
   throw Error(ErrorCode::kInvalidArgument,
               "no data format has the number " + std::to_string(static_cast<int>(format)));

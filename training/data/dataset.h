@@ -12,6 +12,7 @@
 
 #include "training/data/digits.h"
 #include "training/data/image_shape.h"
+#include "training/data/street_digits.h"
 
 namespace bellows {
 
@@ -19,11 +20,21 @@ namespace bellows {
 enum class Split { kTrain, kTest };
 
 /// The file formats that can be read, under the names used in configurations and on the command
-/// line: `mnist`, `fashion-mnist`, `cifar10`, `svhn`, `folder`, `digits`.
-enum class DatasetFormat { kMnist, kFashionMnist, kCifar10, kSvhn, kFolder, kDigits };
+/// line: `mnist`, `fashion-mnist`, `cifar10`, `svhn`, `folder`, `digits`, `street-digits`.
+enum class DatasetFormat {
+  kMnist,
+  kFashionMnist,
+  kCifar10,
+  kSvhn,
+  kFolder,
+  kDigits,
+  kStreetDigits
+};
 
 [[nodiscard]] std::string_view split_name(Split split);
 [[nodiscard]] std::string_view format_name(DatasetFormat format);
+/// Whether its images are drawn, not read.
+[[nodiscard]] bool is_generated(DatasetFormat format);
 /// Throws Error(kInvalidArgument), listing the known names, for any other name.
 [[nodiscard]] DatasetFormat parse_format_name(std::string_view name);
 [[nodiscard]] std::span<const DatasetFormat> all_dataset_formats();
@@ -96,10 +107,12 @@ struct LoadOptions {
   int channels = 0;
   /// `digits` only.
   DigitsOptions digits;
+  /// `street-digits` only.
+  StreetDigitsOptions street_digits;
 };
 
 /// Loads one part of a data set. `path` is the folder that holds the files (for `cifar10` also the
-/// tar itself; ignored for `digits`).
+/// tar itself; ignored for generated images).
 /// Throws Error: kNotFound (file or whole part is missing), kCorruptData (content contradicts the
 /// format), kIoError, kUnsupported; each names the file.
 [[nodiscard]] Dataset load_dataset(DatasetFormat format, const std::filesystem::path& path,

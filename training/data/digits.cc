@@ -6,14 +6,12 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "engine/threads.h"
 #include "training/data/dataset.h"
+#include "training/data/parallel.h"
 #include "training/data/random.h"
 
 namespace bellows {
@@ -490,7 +488,7 @@ Dataset make_digits(const DigitsOptions& options, std::uint64_t stream) {
                 "digits: threads is " + std::to_string(options.threads) + ", it must be 0..1024");
   }
   DatasetContent content;
-  content.name = "drawn digits";
+  content.name = kDigitsName;
   content.provenance = "generated: seed " + std::to_string(options.seed) + ", difficulty " +
                        std::to_string(options.difficulty) + ", stream " + std::to_string(stream);
   content.shape = kDigitsShape;
@@ -498,25 +496,10 @@ Dataset make_digits(const DigitsOptions& options, std::uint64_t stream) {
   content.pixels.resize(static_cast<std::size_t>(count) * kImageBytes);
   for (int digit = 0; digit < 10; ++digit) content.class_names.push_back(std::to_string(digit));
 
-  constexpr std::size_t kPortion = 256;  // images a thread takes at a time
-  std::atomic<std::size_t> taken{0};
-  const auto work = [&] {
-    const std::size_t end = content.labels.size();
-    for (std::size_t first = 0; (first = taken.fetch_add(kPortion)) < end;) {
-      for (std::size_t i = first; i < std::min(first + kPortion, end); ++i) {
-        content.labels[i] = draw_digit(
-            options, stream, i, std::span(content.pixels).subspan(i * kImageBytes, kImageBytes));
-      }
-    }
-  };
-  std::size_t threads = options.threads > 0 ? static_cast<std::size_t>(options.threads)
-                                            : static_cast<std::size_t>(available_cores());
-  threads = std::min(threads, (content.labels.size() + kPortion - 1) / kPortion);
-  {
-    std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
-    work();
-  }
+  data::for_each_index(content.labels.size(), options.threads, [&](std::size_t i) {
+    content.labels[i] = draw_digit(options, stream, i,
+                                   std::span(content.pixels).subspan(i * kImageBytes, kImageBytes));
+  });
   return Dataset(std::move(content));
 }
 

@@ -24,6 +24,8 @@ struct DigitsOptions {
 };
 
 inline constexpr ImageShape kDigitsShape{1, 28, 28};
+/// Name of the data set.
+inline constexpr const char* kDigitsName = "drawn digits";
 
 /// Draws image number `index` of stream `stream` (train 0, test 1) into `pixels` (28 * 28 bytes,
 /// ink is bright) and returns its label: `index % 10`. Thread safe.
