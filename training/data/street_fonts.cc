@@ -104,8 +104,24 @@ void scale(Glyph& glyph, float factor) {
   }
 }
 
-// Faces of other signs under the places of digits, and playful ones whose digits do not stand in a
-// line, are no house numbers.
+// The area that a glyph inks, roughly: control points of curves count as corners.
+float ink(const Glyph& glyph) {
+  float area = 0;
+  std::size_t first = 0;
+  for (const short end : glyph.contours) {
+    const auto last = static_cast<std::size_t>(end);
+    for (std::size_t i = first; i <= last; ++i) {
+      const MaskPoint& here = glyph.points[i];
+      const MaskPoint& next = glyph.points[i == last ? first : i + 1];
+      area += (here.x * next.y - next.x * here.y) / 2;
+    }
+    first = last + 1;
+  }
+  return std::abs(area);
+}
+
+// Left out, since no house has such numbers: other signs in the places of digits, digits that do
+// not stand in a line, digits in boxes or made of dots, and hairlines.
 bool plausible(const Digits& digits) {
   for (const Glyph& glyph : digits) {
     const StreetFonts::Extent& extent = glyph.extent;
@@ -113,8 +129,10 @@ bool plausible(const Digits& digits) {
     const float width = extent.right - extent.left;
     if (height < 0.6F || height > 1.6F || width < 0.08F || width > 1.4F) return false;
     if (extent.advance < 0.6F * width) return false;
+    if (glyph.contours.size() > 3) return false;
   }
-  return true;
+  const StreetFonts::Extent& eight = digits[8].extent;
+  return ink(digits[8]) > 0.2F * (eight.right - eight.left) * (eight.top - eight.bottom);
 }
 
 bool read_digits(FT_Face face, Digits& digits) {
