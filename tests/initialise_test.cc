@@ -7,7 +7,10 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "tests/grouped_networks.h"
 
 namespace bellows {
 namespace {
@@ -120,6 +123,31 @@ TEST(Initialise, RefusesRoomOfAnotherSize) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
     EXPECT_NE(std::string(error.what()).find("group.1.a.bias"), std::string::npos);
+  }
+}
+
+TEST(Initialise, LateralWeightsOfConvolutionsAndLinearLayersAreScaledAndNoOthers) {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  const Network network = Network::read(
+      config::network({2, 8, 8}, 3, 3, "triangular", "per_width",
+                      {conv("conv1", {4, 5, 6}, 3, 1), conv("conv2", {3, 2, 4}, 3, 1),
+                       layer("linear", "linear1", {{"features", integers({5, 6, 7})}})}));
+  WeightSet plain(network, 3);
+  WeightSet scaled(network, 3);
+  initialise_group(network, 3, 1, 1, plain);
+  initialise_group(network, 3, 1, 0.25, scaled);
+  for (const ParameterKey& key : network.parameters(3)) {
+    const std::string name = network.parameter_name(key);
+    const auto one = std::as_const(plain).values(key);
+    const auto other = std::as_const(scaled).values(key);
+    // Columns of a row that read groups 1 and 2.
+    std::size_t narrower = 0;
+    if (name == "group.3.conv2.weight") narrower = std::size_t{4 + 5} * 9;
+    if (name == "group.3.linear1.weight") narrower = std::size_t{3 + 2} * 64;
+    const auto row = one.size() / static_cast<std::size_t>(key.spec.dims.front());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      ASSERT_EQ(other[i], i % row < narrower ? one[i] / 4 : one[i]) << name << ' ' << i;
+    }
   }
 }
 

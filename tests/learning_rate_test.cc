@@ -136,5 +136,16 @@ TEST(LearningRate, RefusesWhatCannotBe) {
   EXPECT_THROW(learning_rate(schedule_of("zigzag"), kBase, 0, kBatches, kEpochs), Error);
 }
 
+TEST(LearningRate, WarmRestartsRepeatTheCosineInEqualParts) {
+  LearningRateSchedule once{.kind = "cosine", .final_fraction = 0.1};
+  LearningRateSchedule thrice = once;
+  thrice.restarts = 2;
+  for (std::int64_t batch = 0; batch < 30; ++batch) {
+    EXPECT_NEAR(learning_rate(thrice, 2, batch, 10, 3), learning_rate(once, 2, batch % 10, 10, 1),
+                1e-12)
+        << batch;
+  }
+}
+
 }  // namespace
 }  // namespace bellows

@@ -21,6 +21,7 @@
 #include "training/checkpoint.h"
 #include "training/data/idx.h"
 #include "training/data/png_image.h"
+#include "training/initialise.h"
 
 namespace bellows {
 namespace {
@@ -261,11 +262,13 @@ struct Schedule {
   bool extend;
   int batches;  // of the whole run
   int threads = 1;
-  bool stacking = false;
-  bool selector = false;
+  void (*change)(TrainingConfig&) = [](TrainingConfig&) {};
 };
 
 void PrintTo(const Schedule& schedule, std::ostream* out) { *out << schedule.name; }
+
+void stacked(TrainingConfig& training) { training.stacking = true; }
+void averaged(TrainingConfig& training) { training.average = 0.8; }
 
 class TrainerSchedules : public Trainer, public ::testing::WithParamInterface<Schedule> {};
 
@@ -273,8 +276,11 @@ TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
   const Schedule& schedule = GetParam();
   RunConfig config = run_config(3, schedule.schedule, schedule.optimiser);
   config.training.threads = schedule.threads;
-  config.training.stacking = schedule.stacking;
-  if (schedule.selector) config.training.selector.alpha = 0.3;
+  schedule.change(config.training);
+  if (config.training.distillation.teacher == "model") {
+    trained(run_config(2), "teacher");
+    config.training.distillation.model = model("teacher").string();
+  }
   TrainerOptions whole = options("whole");
   TrainerOptions stopped = options("stopped");
   if (schedule.extend) {
@@ -295,16 +301,45 @@ TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, TrainerSchedules,
-    ::testing::Values(Schedule{"IncrementalSgd", "incremental", "sgd", false, 24},
-                      Schedule{"IncrementalAdamw", "incremental", "adamw", false, 24},
-                      Schedule{"JointSgd", "joint", "sgd", false, 8},
-                      Schedule{"JointAdamw", "joint", "adamw", false, 8},
-                      Schedule{"ExtendSgd", "incremental", "sgd", true, 16},
-                      Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
-                      Schedule{"Stacked", "incremental", "sgd", false, 24, 1, true},
-                      Schedule{"ExtendStackedAdamw", "incremental", "adamw", true, 16, 1, true},
-                      Schedule{"JointSelector", "joint", "sgd", false, 8, 1, false, true},
-                      Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
+    ::testing::Values(
+        Schedule{"IncrementalSgd", "incremental", "sgd", false, 24},
+        Schedule{"IncrementalAdamw", "incremental", "adamw", false, 24},
+        Schedule{"JointSgd", "joint", "sgd", false, 8},
+        Schedule{"JointAdamw", "joint", "adamw", false, 8},
+        Schedule{"ExtendSgd", "incremental", "sgd", true, 16},
+        Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
+        Schedule{"Stacked", "incremental", "sgd", false, 24, 1, stacked},
+        Schedule{"ExtendStackedAdamw", "incremental", "adamw", true, 16, 1, stacked},
+        Schedule{"JointSelector", "joint", "sgd", false, 8, 1,
+                 [](TrainingConfig& training) { training.selector.alpha = 0.3; }},
+        Schedule{"Averaged", "incremental", "sgd", false, 24, 1, averaged},
+        Schedule{"AveragedJointAdamw", "joint", "adamw", false, 8, 1, averaged},
+        Schedule{"AveragedStacked", "incremental", "sgd", false, 24, 1,
+                 [](TrainingConfig& training) {
+                   averaged(training);
+                   stacked(training);
+                 }},
+        Schedule{"LookingAheadAveraged", "incremental", "sgd", false, 24, 1,
+                 [](TrainingConfig& training) {
+                   averaged(training);
+                   training.look_ahead = 1;
+                 }},
+        Schedule{"ExtendLookingAheadFar", "incremental", "adamw", true, 16, 1,
+                 [](TrainingConfig& training) { training.look_ahead = 5; }},
+        Schedule{"LateralDecorrelated", "incremental", "sgd", false, 24, 1,
+                 [](TrainingConfig& training) {
+                   training.lateral = 0;
+                   training.decorrelation = 0.5;
+                 }},
+        Schedule{"Restarts", "incremental", "sgd", false, 24, 1,
+                 [](TrainingConfig& training) { training.learning_rate_schedule.restarts = 1; }},
+        Schedule{"JointFromTheWidest", "joint", "sgd", false, 8, 1,
+                 [](TrainingConfig& training) { training.distillation.teacher = "widest"; }},
+        Schedule{"JointFromTheEnsemble", "joint", "sgd", false, 8, 1,
+                 [](TrainingConfig& training) { training.distillation.teacher = "ensemble"; }},
+        Schedule{"FromAModel", "incremental", "sgd", false, 24, 1,
+                 [](TrainingConfig& training) { training.distillation.teacher = "model"; }},
+        Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST_F(Trainer, ASelectorLearnedAlongIsInTheModelAndChangesWhatTheClassifiersLearn) {
@@ -326,6 +361,83 @@ TEST_F(Trainer, ASelectorLearnedAlongIsInTheModelAndChangesWhatTheClassifiersLea
   bool logged = false;
   for (const Json& line : log_of("with")) logged = logged || line["event"] == "selector";
   EXPECT_TRUE(logged);
+}
+
+// The weights after each update are what a run of so many updates ends with.
+TEST_F(Trainer, AnAverageIsThatOfTheWeightsAfterEachUpdate) {
+  RunConfig config = run_config(1);
+  config.training.epochs = {1};
+  config.training.learning_rate_schedule.kind = "constant";
+  const auto updates = static_cast<int>(digits().training.size()) / config.training.batch_size;
+  std::vector<std::vector<float>> after;
+  TrainerOptions stopping = options("stopped");
+  for (int update = 1; update <= updates; ++update) {
+    Watcher watcher;
+    watcher.stop_after = 1;
+    static_cast<void>(train(config, digits(), stopping, watcher));
+    stopping.resume = true;
+    const Checkpoint checkpoint = load_checkpoint(stopping.folder / "checkpoint");
+    ASSERT_EQ(checkpoint.arrays.front().name, "weights.group.1");
+    after.push_back(checkpoint.arrays.front().values);
+  }
+  config.training.average = 0.15;
+  trained(config, "averaged");
+  const ModelFile file = load_model(model("averaged"));
+  const auto averaged_values = file.weights.group_values(1);
+  WeightSet initial(config.network, 1);
+  initialise_group(config.network, 1, static_cast<std::uint64_t>(config.training.seed), 1, initial);
+  for (std::size_t i = 0; i < averaged_values.size(); ++i) {
+    double average = static_cast<double>(initial.group_values(1)[i]);
+    for (int update = 1; update <= updates; ++update) {
+      const double keep = std::min(0.15, update / (update + 9.0));
+      const double weight = static_cast<double>(after[static_cast<std::size_t>(update - 1)][i]);
+      average = keep * average + (1 - keep) * weight;
+    }
+    ASSERT_NEAR(static_cast<double>(averaged_values[i]), average, 1e-5) << i;
+  }
+}
+
+TEST_F(Trainer, LookingAheadChangesWhatAGroupLearnsAndLeavesNothingBehind) {
+  RunConfig config = run_config(3);
+  trained(config, "alone");
+  config.training.look_ahead = 1;
+  trained(config, "ahead");
+  const ModelFile alone = load_model(model("alone"));
+  const ModelFile ahead = load_model(model("ahead"));
+  EXPECT_EQ(ahead.network.groups(), 3);
+  EXPECT_NE(ahead.facts.groups[0].sha256, alone.facts.groups[0].sha256);
+  // The last group looks at nothing; over the same frozen groups it learns the same.
+  config.training.look_ahead = 0;
+  const ModelFile two = load_model(model("ahead"), 2);
+  save_model(path("two.safetensors"), two.network, two.weights, two.info);
+  TrainerOptions extending = options("extended");
+  extending.extend = path("two.safetensors");
+  Watcher watcher;
+  ASSERT_TRUE(train(config, digits(), extending, watcher).finished);
+  EXPECT_EQ(load_model(model("extended")).facts.groups[2].sha256, ahead.facts.groups[2].sha256);
+}
+
+TEST_F(Trainer, ATeacherChangesWhatIsLearnedAndMustBeTheSameToGoOn) {
+  RunConfig config = run_config(1);
+  trained(config, "teacher");
+  trained(config, "alone");
+  config.training.distillation.teacher = "model";
+  config.training.distillation.model = model("teacher").string();
+  trained(config, "taught");
+  EXPECT_NE(load_model(model("taught")).facts.groups[0].sha256,
+            load_model(model("alone")).facts.groups[0].sha256);
+  Watcher watcher;
+  watcher.stop_after = 2;
+  static_cast<void>(train(config, digits(), options("stopped"), watcher));
+  RunConfig other = run_config(1);
+  other.training.seed = 9;
+  trained(other, "other");
+  std::filesystem::copy_file(model("other"), model("teacher"),
+                             std::filesystem::copy_options::overwrite_existing);
+  TrainerOptions resuming = options("stopped");
+  resuming.resume = true;
+  expect_refused_unchanged(ErrorCode::kInvalidArgument, {"another teacher"}, config, digits(),
+                           resuming);
 }
 
 TEST_F(Trainer, ASelectorNeedsAllGroupsTrainedTogether) {

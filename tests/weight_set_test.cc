@@ -172,5 +172,17 @@ TEST(WeightSet, RefusesAGroupOfAnotherNetworkAndStaysAsItWas) {
   EXPECT_EQ(weights.groups(), 3);
 }
 
+TEST(WeightSet, KeepsItsFirstGroupsAsTheyAre) {
+  const Network network = property_networks().front().network;
+  WeightSet weights = random_weights(network, 3, 1);
+  const WeightSet before = weights;
+  weights.keep_groups(2);
+  EXPECT_EQ(weights.groups(), 2);
+  for (int group = 1; group <= 2; ++group) {
+    EXPECT_TRUE(std::ranges::equal(weights.group_values(group), before.group_values(group)));
+  }
+  EXPECT_THAT(error_of([&] { weights.keep_groups(3); }), ::testing::HasSubstr("has 2 groups"));
+}
+
 }  // namespace
 }  // namespace bellows
