@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -173,8 +175,10 @@ TEST(WeightSet, RefusesAGroupOfAnotherNetworkAndStaysAsItWas) {
 }
 
 TEST(WeightSet, KeepsItsFirstGroupsAsTheyAre) {
-  const Network network = property_networks().front().network;
-  WeightSet weights = random_weights(network, 3, 1);
+  WeightSet weights(network(), 3);
+  for (int group = 1; group <= 3; ++group) {
+    std::iota(weights.group_values(group).begin(), weights.group_values(group).end(), 1.0F);
+  }
   const WeightSet before = weights;
   weights.keep_groups(2);
   EXPECT_EQ(weights.groups(), 2);
