@@ -19,4 +19,26 @@ namespace bellows::peers {
 /// Throws as `output_of`.
 [[nodiscard]] double seconds_to_first_output(const std::vector<std::string>& arguments);
 
+/// A program that answers each line with a line.
+class Conversation {
+ public:
+  /// Starts it. Throws as `output_of`.
+  explicit Conversation(const std::vector<std::string>& arguments);
+  /// Ends its input and waits for it.
+  ~Conversation();
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+
+  /// Its next line of output. Throws Error(kIoError) when it ends without one.
+  [[nodiscard]] std::string hear();
+  void say(const std::string& line);
+
+ private:
+  std::vector<std::string> arguments_;
+  int child_ = 0;
+  int to_ = -1;
+  int from_ = -1;
+  std::string heard_;  // beyond the last line
+};
+
 }  // namespace bellows::peers

@@ -1,0 +1,45 @@
+// A network that learns from the same random batch again and again, to be timed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/network.h"
+#include "engine/weight_set.h"
+#include "training/learning_plan_onednn.h"
+#include "training/optimiser.h"
+
+namespace bellows::bench {
+
+/// Everything that one training step of a network of one group needs.
+class Trainee {
+ public:
+  Trainee(Network network, int batch, int threads);
+
+  void forward() { plan_.forward(images_.data(), labels_.data(), ++step_); }
+  void backward() { plan_.backward(); }
+  /// Forward, backward and SGD, at so small a rate that the weights stay where time does not depend
+  /// on them.
+  void step();
+
+  [[nodiscard]] const Network& network() const { return network_; }
+  /// Operations of a batch, two for each multiply-accumulate. Gradients of weights and of inputs
+  /// cost a forward pass each; nobody wants those of the image.
+  [[nodiscard]] double forward_flops() const;
+  [[nodiscard]] double backward_flops() const;
+
+ private:
+  std::vector<ParameterBlock> blocks();
+
+  Network network_;
+  WeightSet weights_;
+  WeightSet gradients_;
+  int batch_;
+  LearningPlan plan_;
+  Optimiser optimiser_;
+  std::vector<float> images_;
+  std::vector<std::int32_t> labels_;
+  std::uint64_t step_ = 0;
+};
+
+}  // namespace bellows::bench
