@@ -52,6 +52,7 @@ Teacher::Teacher(const std::filesystem::path& file, const Network& network,
   if (const std::string* images = found.info.find_extra(kTrainingImagesSha256)) {
     training_images_ = *images;
   }
+  widest_ = found.network.groups();
   // Batches are normalised already.
   found.info.mean.clear();
   found.info.stddev.clear();
@@ -62,7 +63,7 @@ Teacher::Teacher(const std::filesystem::path& file, const Network& network,
 }
 
 std::span<const float> Teacher::answer(std::span<const float> images) {
-  session_->run(images, session_->groups());
+  session_->run(images, widest_);
   return session_->logits();
 }
 

@@ -33,6 +33,7 @@ class Teacher {
  private:
   std::string sha256_;
   std::string training_images_;
+  int widest_ = 1;
   std::unique_ptr<Session> session_;
 };
 

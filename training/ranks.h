@@ -1,0 +1,51 @@
+// Processes that train one network together, over MPI. Every rank runs the same calls in the same
+// order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bellows {
+
+/// One process alone, or all that `mpirun` started. Not thread safe.
+class Ranks {
+ public:
+  /// One process alone, whoever started it.
+  Ranks() = default;
+  /// All that were started together; the first call starts MPI, the end of the program ends it.
+  /// Throws Error(kUnsupported) where several were started and this program was built without MPI.
+  [[nodiscard]] static Ranks world();
+  /// Whether this program was built with MPI.
+  [[nodiscard]] static bool supported();
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] bool first() const { return rank_ == 0; }
+  [[nodiscard]] bool alone() const { return size_ == 1; }
+
+  // Each throws Error(kIoError) when another rank can no longer be reached.
+
+  /// Every element becomes the sum of that of all ranks, the same bits everywhere.
+  void sum(std::span<float> values) const;
+  void sum(std::span<double> values) const;
+  /// Everywhere what rank 0 has.
+  void share(std::span<float> values) const;
+  void share(int& value) const;
+  void share(std::string& text) const;
+
+  /// Bytes that this rank has given to `sum` so far.
+  [[nodiscard]] static std::uint64_t bytes_summed();
+
+  /// Ends all ranks at once with exit code 1; alone it does nothing. For when one of them has
+  /// failed: the others would wait for it for ever.
+  void abandon() const;
+
+ private:
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+}  // namespace bellows
