@@ -237,5 +237,37 @@ TEST(BatchLoader, RefusesOptionsThatCanNeverWork) {
   refuse(numbered(3), options, "normalisation");
 }
 
+TEST(BatchLoader, PartsOfABatchTogetherAreTheBatch) {
+  const Dataset dataset = numbered(10);
+  LoaderOptions options = small_batches();
+  options.drop_last = true;
+  BatchLoader whole(dataset, options);
+  options.parts = 2;
+  BatchLoader left(dataset, options);
+  options.part = 1;
+  BatchLoader right(dataset, options);
+  for (int batch = 0; batch < 5; ++batch) {
+    const Copy all = take(whole, 1).front();
+    Copy parts = take(left, 1).front();
+    const Copy rest = take(right, 1).front();
+    EXPECT_EQ(parts.labels.size(), 2U);
+    parts.images.insert(parts.images.end(), rest.images.begin(), rest.images.end());
+    parts.labels.insert(parts.labels.end(), rest.labels.begin(), rest.labels.end());
+    parts.positions.insert(parts.positions.end(), rest.positions.begin(), rest.positions.end());
+    EXPECT_EQ(parts, all);
+  }
+}
+
+TEST(BatchLoader, RefusesBatchesThatCannotBeDivided) {
+  LoaderOptions options = small_batches();
+  options.drop_last = true;
+  options.parts = 3;
+  expect_error(ErrorCode::kInvalidArgument, {"batch of 4", "3 equal parts"},
+               [&] { const BatchLoader loader(numbered(10), options); });
+  options.part = 3;
+  expect_error(ErrorCode::kInvalidArgument, {"part 3 of 3"},
+               [&] { const BatchLoader loader(numbered(10), options); });
+}
+
 }  // namespace
 }  // namespace bellows

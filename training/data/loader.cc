@@ -49,6 +49,14 @@ Dataset checked(Dataset dataset, const LoaderOptions& options) {
     refuse("batch_size " + std::to_string(batch_size) + " is larger than the " +
            std::to_string(dataset.size()) + " images and drop_last is set: no batch would remain");
   }
+  if (options.parts < 1 || options.part < 0 || options.part >= options.parts) {
+    refuse("part " + std::to_string(options.part) + " of " + std::to_string(options.parts) +
+           " was asked for");
+  }
+  if (options.parts > 1 && (!options.drop_last || options.batch_size % options.parts != 0)) {
+    refuse("a batch of " + std::to_string(options.batch_size) + " cannot be divided into " +
+           std::to_string(options.parts) + " equal parts; choose a multiple of their number");
+  }
   if (std::min<std::uint64_t>(batch_size, dataset.size()) * dataset.shape().elements() *
           sizeof(float) >
       kMaxBufferBytes) {
@@ -82,7 +90,7 @@ class BatchLoader::Impl {
         order_(dataset_.size()),
         slots_(static_cast<std::size_t>(options.buffers)) {
     const std::size_t most =
-        std::min(static_cast<std::size_t>(options_.batch_size), dataset_.size());
+        std::min(static_cast<std::size_t>(options_.batch_size / options_.parts), dataset_.size());
     for (Slot& slot : slots_) {
       slot.images.resize(most * dataset_.shape().elements());
       slot.labels.resize(most);
@@ -198,9 +206,10 @@ class BatchLoader::Impl {
     slot.index = index_++;
     const std::uint64_t first = slot.index * static_cast<std::uint64_t>(options_.batch_size);
     slot.size = static_cast<int>(std::min<std::uint64_t>(
-        static_cast<std::uint64_t>(options_.batch_size), order_.size() - first));
-    std::copy_n(order_.begin() + static_cast<std::ptrdiff_t>(first), slot.size,
-                slot.positions.begin());
+                    static_cast<std::uint64_t>(options_.batch_size), order_.size() - first)) /
+                options_.parts;
+    const auto begin = static_cast<std::ptrdiff_t>(first) + options_.part * slot.size;
+    std::copy_n(order_.begin() + begin, slot.size, slot.positions.begin());
     return slot;
   }
 

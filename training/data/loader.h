@@ -20,6 +20,10 @@ struct LoaderOptions {
   bool shuffle = true;
   /// Leave out the last batch of an epoch when it is not full.
   bool drop_last = false;
+  /// Hand out only this part, from 0, of so many equal parts of each batch, for processes that
+  /// share batches. Needs `drop_last` and a batch size that can be divided.
+  int part = 0;
+  int parts = 1;
   AugmentationOptions augmentation;
   Normalisation normalisation;
   /// Threads that prepare; the batches do not depend on it.
