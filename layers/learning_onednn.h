@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -16,6 +17,12 @@ namespace bellows {
 struct StackedPiece {
   int group = 1;
   DensePiece piece;
+};
+
+/// Processes that compute parts of one batch together, equal in size.
+struct SumOverRanks {
+  int size = 2;
+  std::function<void(std::span<float>)> sum;
 };
 
 /// Implemented by the learning plan. During forward, `group()` is the group to emit; during
@@ -35,6 +42,10 @@ class LearningEmitter : public ForwardEmitter {
   /// A number of this layer and group that changes at every step, the same in every run of the same
   /// seed: what dropout draws from. Stays where it is; read it when a kernel runs.
   [[nodiscard]] virtual const std::uint64_t* step_seed(int group) = 0;
+
+  /// Adds up a few numbers over all processes that share a batch, for layers whose values depend on
+  /// the whole batch; none: this process has all of it. Stays where it is.
+  [[nodiscard]] virtual const SumOverRanks* ranks() const = 0;
 
   /// Gradient of dst, complete; begins with group range().first.
   [[nodiscard]] virtual const TensorPlace& diff_dst() = 0;

@@ -192,6 +192,10 @@ class Learner final : public LearningEmitter {
     return packed_.at({node_, group, role});
   }
 
+  [[nodiscard]] const SumOverRanks* ranks() const override {
+    return options_.ranks.alone() ? nullptr : &ranks_;
+  }
+
   [[nodiscard]] const std::uint64_t* step_seed(int group) override {
     auto& seed = step_seeds_[{node_, group}];
     if (seed == nullptr) seed = std::make_unique<std::uint64_t>(0);
@@ -429,6 +433,8 @@ class Learner final : public LearningEmitter {
   std::map<std::tuple<int, int, ParameterRole>, View> packed_;
   std::map<std::pair<int, int>, std::unique_ptr<std::uint64_t>> step_seeds_;  // by node, group
   std::set<std::pair<int, int>> flattened_;                                   // tensor, group
+  SumOverRanks ranks_{options_.ranks.size(),
+                      [this](std::span<float> values) { options_.ranks.sum(values); }};
   int node_ = 0;
   int group_ = 1;
   bool backward_phase_ = false;

@@ -9,6 +9,7 @@
 
 #include "engine/plan.h"
 #include "layers/learning_onednn.h"
+#include "training/ranks.h"
 
 namespace bellows {
 
@@ -19,6 +20,8 @@ struct LearningOptions {
   double label_smoothing = 0;
   double decorrelation = 0;  ///< weight of that loss (decorrelation.h), between what the heads read
   std::uint64_t seed = 1;    ///< of dropout
+  /// Processes over whose batches together batch_norm takes its statistics.
+  Ranks ranks = {};
 };
 
 /// Of one width, over one batch.

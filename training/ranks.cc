@@ -22,9 +22,8 @@ void check(int result, const char* what) {
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   MPI_Error_string(result, text, &length);
-  throw Error(ErrorCode::kIoError,
-              std::string("another rank cannot be reached (") + what + ": " + text +
-                  "); start all of them anew with --resume");
+  throw Error(ErrorCode::kIoError, std::string("another rank cannot be reached (") + what + ": " +
+                                       text + "); start all of them anew with --resume");
 }
 
 // MPI is started once and ended when the program ends.

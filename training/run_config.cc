@@ -308,6 +308,9 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
                          "before it is frozen, so that it serves those to come",
                  .minimum = 0,
                  .maximum = 100});
+  visitor.field("synchronised_normalisation", synchronised_normalisation,
+                {.help = "with several ranks: statistics of batch_norm over the whole batch, not "
+                         "over each rank's share"});
   visitor.field("decorrelation", decorrelation,
                 {.help = "weight of a loss that keeps what the head reads of a new group different "
                          "from what it reads of earlier ones",

@@ -68,7 +68,9 @@ struct TrainingConfig {
   double average = 0;          ///< decay of the moving average that becomes the weights; 0: none
   double lateral = 1;          ///< factor of the initial weights that read narrower groups
   int look_ahead = 0;          ///< groups learned along with one, then thrown away
-  double decorrelation = 0;    ///< weight of the loss of decorrelation.h
+  /// Statistics of batch_norm over the batch of all ranks, not over the share of each.
+  bool synchronised_normalisation = true;
+  double decorrelation = 0;  ///< weight of the loss of decorrelation.h
   DistillationConfig distillation;
   JointSelectorConfig selector;
   OptimiserOptions optimiser;

@@ -169,16 +169,17 @@ std::string average_array(std::size_t number) { return "average." + std::to_stri
 // to the optimiser: the others are frozen by construction.
 struct Learner {
   Learner(const RunConfig& config, WeightSet& weights, GroupRange range, int threads,
-          std::uint64_t seed)
+          std::uint64_t seed, const Ranks& ranks)
       : gradients(config.network, range.last),
         optimiser(config.training.optimiser, learned_blocks(config.network, weights, range)),
         plan(config.network, weights, gradients,
              {.trainable = range,
-              .batch = config.training.batch_size,
+              .batch = config.training.batch_size / ranks.size(),
               .threads = threads,
               .label_smoothing = config.training.label_smoothing,
               .decorrelation = config.training.decorrelation,
-              .seed = seed}) {
+              .seed = seed ^ static_cast<std::uint64_t>(ranks.rank()),
+              .ranks = config.training.synchronised_normalisation ? ranks : Ranks()}) {
     if (config.training.average <= 0) return;
     std::vector<std::span<float>> learned;
     for (int group = range.first; group <= range.last; ++group) {
@@ -213,14 +214,21 @@ class Run {
  public:
   Run(const RunConfig& config, const TrainingData& data, const TrainerOptions& options,
       TrainingObserver& observer)
-      : config_(config), data_(data), options_(options), observer_(observer) {
+      : config_(config),
+        data_(data),
+        options_(options),
+        observer_(options.ranks.first() ? observer : silent_),
+        ranks_(options.ranks) {
     const int wanted = config.training.threads;
     threads_ = wanted > 0 ? wanted : available_cores();
     check_data();
-    open_folder();
-    load_base();
-    prepare_state();
-    if (checkpoint_) take_over();
+    if (ranks_.first()) {
+      open_folder();
+      load_base();
+      prepare_state();
+      if (checkpoint_) take_over();
+    }
+    share_state();
     check_memory();
   }
 
@@ -233,7 +241,10 @@ class Run {
   [[noreturn]] void refuse_without_checkpoint() const;
   void load_base();
   void prepare_state();
+  void load_teacher();
   void take_over();
+  void share_state();
+  void share(CheckpointState& state) const;
   void check_memory() const;
   void begin_writing(GroupRange range, Learner& learner, const TrainingPosition& position);
   void log_event(const char* event, ConfigValue::Table members);
@@ -241,6 +252,8 @@ class Run {
   [[nodiscard]] Model model_of(int groups) const;
   bool train_step(GroupRange range);
   void stack_group(int group);
+  [[nodiscard]] std::vector<WidthLoss> over_ranks(std::vector<WidthLoss> losses) const;
+  void average_over_ranks(Learner& learner, GroupRange learned);
   void learn_from_teacher(LearningPlan& plan, const Batch& batch, GroupRange learned);
   void weigh_by_selector(LearningPlan& plan, const Batch& batch, std::int64_t step,
                          const TrainingPosition& position);
@@ -276,7 +289,9 @@ class Run {
   const RunConfig& config_;
   const TrainingData& data_;
   const TrainerOptions& options_;
+  TrainingObserver silent_;
   TrainingObserver& observer_;
+  Ranks ranks_;
   int threads_ = 1;
   int base_groups_ = 0;
   std::string base_epochs_;    // how long the base was trained, in words
@@ -320,6 +335,14 @@ void Run::check_data() const {
   if (config_.training.stacking && data_.validation.empty()) {
     refuse(source() +
            "key 'training.stacking' is true, but no images are held out; raise 'data.validation'");
+  }
+  if (config_.training.batch_size % ranks_.size() != 0) {
+    refuse(source() + "key 'training.batch_size' is " +
+           std::to_string(config_.training.batch_size) + ", which cannot be shared equally by " +
+           std::to_string(ranks_.size()) + " ranks");
+  }
+  if (!ranks_.alone() && config_.training.selector.alpha) {
+    refuse(source() + "key 'training.selector.alpha' is set, which needs one rank alone");
   }
   if (data_.training.size() < static_cast<std::size_t>(config_.training.batch_size)) {
     refuse(source() + "key 'training.batch_size' is " +
@@ -431,12 +454,77 @@ void Run::prepare_state() {
     state_.stddev.assign(normalisation_.stddev.begin(), normalisation_.stddev.end());
   }
   state_.first_group = base_groups_ + 1;
+  load_teacher();
+}
+
+void Run::load_teacher() {
   const DistillationConfig& distillation = config_.training.distillation;
-  if (distillation.teacher == "model") {
-    teacher_.emplace(distillation.model, config_.network, normalisation_,
-                     config_.training.batch_size, threads_);
-    state_.teacher = teacher_->sha256();
+  if (distillation.teacher != "model") return;
+  teacher_.emplace(distillation.model, config_.network, normalisation_,
+                   config_.training.batch_size / ranks_.size(), threads_);
+  state_.teacher = teacher_->sha256();
+}
+
+// Everything that the first rank has found in files, given to the others, which compare what they
+// have of their own.
+void Run::share_state() {
+  if (ranks_.alone()) return;
+  const std::string own_data = data_.training.sha256();
+  std::string data = own_data;
+  ranks_.share(data);
+  std::vector<double> others = {data == own_data ? 0.0 : 1.0};
+  ranks_.sum(others);
+  if (others[0] > 0) {
+    refuse("the images of " + std::to_string(static_cast<int>(others[0])) +
+           " ranks are not those of the first; give all of them the same data");
   }
+  share(state_);
+  ranks_.share(base_groups_);
+  const auto channels = static_cast<std::size_t>(config_.network.input().channels_of(1));
+  for (std::vector<float>* values : {&normalisation_.mean, &normalisation_.stddev}) {
+    values->resize(channels);
+    ranks_.share(std::span(*values));
+  }
+  int groups = weights_.groups();
+  ranks_.share(groups);
+  while (weights_.groups() < groups) weights_.add_group(config_.network);
+  for (int group = 1; group <= groups; ++group) {
+    ranks_.share(weights_.group_values(group));
+  }
+  int resumes = checkpoint_ ? 1 : 0;
+  ranks_.share(resumes);
+  if (resumes != 0) {
+    if (!checkpoint_) checkpoint_.emplace();
+    share(checkpoint_->state);
+    int arrays = static_cast<int>(checkpoint_->arrays.size());
+    ranks_.share(arrays);
+    checkpoint_->arrays.resize(static_cast<std::size_t>(arrays));
+    for (NamedArray& array : checkpoint_->arrays) {
+      ranks_.share(array.name);
+      int size = static_cast<int>(array.values.size());
+      ranks_.share(size);
+      array.values.resize(static_cast<std::size_t>(size));
+      ranks_.share(std::span(array.values));
+    }
+  }
+  if (!ranks_.first()) {
+    const std::string teacher = state_.teacher;
+    load_teacher();
+    if (state_.teacher != teacher) {
+      refuse("the teacher '" + config_.training.distillation.model + "' of rank " +
+             std::to_string(ranks_.rank()) + " is not that of the first");
+    }
+  }
+}
+
+void Run::share(CheckpointState& state) const {
+  FieldWriter writer;
+  state.visit_fields(writer);
+  std::string text = writer.value().to_json();
+  ranks_.share(text);
+  const ConfigValue value = read_json(text, "state of the first rank");
+  FieldReader reader(value, "");
+  state.visit_fields(reader);
 }
 
 // Goes on from the checkpoint that was found, if it is of this very run.
@@ -508,14 +596,14 @@ void Run::check_memory() const {
       "training group " + std::to_string(groups()) + " of '" + config_.name + "'",
       "use smaller groups or a smaller 'training.batch_size'", [&] {
         WeightSet weights(config_.network, groups());
-        return Learner(config_, weights, last, threads_, 0).optimiser.updates();
+        return Learner(config_, weights, last, threads_, 0, ranks_).optimiser.updates();
       });
 }
 
 // Called once a step; the first time nothing can be refused any more, and until then a run that is
 // to be replaced stays as it was.
 void Run::begin_writing(GroupRange range, Learner& learner, const TrainingPosition& position) {
-  if (log_) return;
+  if (log_ || !ranks_.first()) return;
   std::error_code failed;
   std::filesystem::create_directories(options_.folder, failed);
   if (failed || !std::filesystem::is_directory(options_.folder)) {
@@ -535,6 +623,7 @@ void Run::begin_writing(GroupRange range, Learner& learner, const TrainingPositi
 }
 
 void Run::log_event(const char* event, ConfigValue::Table members) {
+  if (!ranks_.first()) return;
   if (log_->line(event, std::move(members)) || !log_is_whole_) return;
   log_is_whole_ = false;
   observer_.note("'" + (options_.folder / kLogName).string() +
@@ -605,6 +694,7 @@ double Run::seconds_left(const TrainingPosition& position) const {
 
 void Run::save(GroupRange range, Learner& learner, const TrainingPosition& next, double epoch_loss,
                double epoch_correct) {
+  if (!ranks_.first()) return;
   Optimiser& optimiser = learner.optimiser;
   const int last_group = learned_with(range).last;
   Checkpoint checkpoint{.state = state_, .arrays = {}};
@@ -689,12 +779,14 @@ bool Run::train_step(GroupRange range) {
   // Batches and dropout of every step are drawn anew, and differently for every group.
   const auto step_seed = static_cast<std::uint64_t>(training.seed) * 1000003U +
                          static_cast<std::uint64_t>(range.first);
-  Learner learner(config_, weights_, learned, threads_, step_seed);
+  Learner learner(config_, weights_, learned, threads_, step_seed, ranks_);
   Optimiser& optimiser = learner.optimiser;
   BatchLoader loader(data_.training, {.batch_size = training.batch_size,
                                       .seed = step_seed,
                                       .shuffle = true,
                                       .drop_last = true,
+                                      .part = ranks_.rank(),
+                                      .parts = ranks_.size(),
                                       .augmentation = config_.data.augmentation,
                                       .normalisation = normalisation_});
 
@@ -758,8 +850,8 @@ bool Run::train_step(GroupRange range) {
     while (position.batch < position.batches) {
       const Batch batch = loader.next();
       const std::int64_t step = position.epoch * position.batches + position.batch;
-      const std::vector<WidthLoss>& losses = learner.plan.forward(
-          batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step));
+      const std::vector<WidthLoss> losses = over_ranks(learner.plan.forward(
+          batch.images.data(), batch.labels.data(), static_cast<std::uint64_t>(step)));
       for (const WidthLoss& width : losses) {
         if (!std::isfinite(width.loss)) {
           refuse_infinite("the loss of width " + std::to_string(width.width) + " in epoch " +
@@ -771,6 +863,7 @@ bool Run::train_step(GroupRange range) {
       if (training.distillation.enabled()) learn_from_teacher(learner.plan, batch, learned);
       if (selector_) weigh_by_selector(learner.plan, batch, step, position);
       learner.plan.backward();
+      average_over_ranks(learner, learned);
       if (learns_alone(range.last)) {
         forget_narrower(config_.network, range.last, learner.gradients);
       }
@@ -795,7 +888,9 @@ bool Run::train_step(GroupRange range) {
       progress.starved_seconds = loader.starved_seconds();
       observer_.batch(progress);
 
-      const bool stop = observer_.should_stop();
+      int asked_to_stop = observer_.should_stop() ? 1 : 0;
+      ranks_.share(asked_to_stop);
+      const bool stop = asked_to_stop != 0;
       const bool due =
           training.checkpoint_every > 0 && since_checkpoint >= training.checkpoint_every;
       if (stop || due) {
@@ -817,7 +912,7 @@ bool Run::train_step(GroupRange range) {
     EpochReport report;
     report.training = progress;
     report.training.position = position;
-    if (!data_.validation.empty()) {
+    if (!data_.validation.empty() && ranks_.first()) {
       report.validation =
           evaluate(model_of(range.last), data_.validation,
                    {.first_width = range.first, .last_width = range.last, .threads = threads_});
@@ -860,12 +955,53 @@ bool Run::train_step(GroupRange range) {
   // takes the model of this step for a finished run.
   save(range, learner, position, 0, 0);
   observer_.checkpoint(checkpoint_path());
-  save_model(model_path(), config_.network.first_groups(range.last), weights_, info(range.last));
+  if (ranks_.first()) {
+    save_model(model_path(), config_.network.first_groups(range.last), weights_, info(range.last));
+  }
   log_event("group", {{"first_group", number(range.first)}, {"last_group", number(range.last)}});
   observer_.group(position, model_path());
   weights_.keep_groups(range.last);
   checkpoint_.reset();
   return true;
+}
+
+// Losses of the batch of all ranks.
+std::vector<WidthLoss> Run::over_ranks(std::vector<WidthLoss> losses) const {
+  if (ranks_.alone()) return losses;
+  std::vector<double> sums;
+  for (const WidthLoss& width : losses) {
+    sums.push_back(width.loss);
+    sums.push_back(width.correct);
+  }
+  ranks_.sum(sums);
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    losses[i].loss = sums[2 * i] / ranks_.size();
+    losses[i].correct = static_cast<int>(sums[2 * i + 1]);
+  }
+  return losses;
+}
+
+// Gradients of the batch of all ranks, in one message for each group. Running statistics go along
+// in the places of gradients that they do not have, so that they stay the same everywhere.
+void Run::average_over_ranks(Learner& learner, GroupRange learned) {
+  if (ranks_.alone()) return;
+  for (int group = learned.first; group <= learned.last; ++group) {
+    const auto each_statistic = [&](const auto& act) {
+      for (const ParameterKey& key : config_.network.parameters(group)) {
+        if (!key.spec.learned()) act(weights_.values(key), learner.gradients.values(key));
+      }
+    };
+    each_statistic([](std::span<float> running, std::span<float> place) {
+      std::ranges::copy(running, place.begin());
+    });
+    const std::span<float> values = learner.gradients.group_values(group);
+    ranks_.sum(values);
+    const float share = 1.0F / static_cast<float>(ranks_.size());
+    for (float& value : values) value *= share;
+    each_statistic([](std::span<float> running, std::span<float> place) {
+      std::ranges::copy(place, running.begin());
+    });
+  }
 }
 
 // The probabilities of whoever the teacher is, for the widths that learn from it.
@@ -904,12 +1040,17 @@ void Run::weigh_by_selector(LearningPlan& plan, const Batch& batch, std::int64_t
 }
 
 void Run::stack_group(int group) {
+  if (!ranks_.first()) {
+    ranks_.share(weights_.group_values(group));
+    return;
+  }
   const std::vector<std::vector<float>> logits =
       collect_logits(model_of(group), data_.validation,
                      {.first_width = group - 1, .last_width = group, .threads = threads_});
   const StackingWeights stacking =
       fit_stacking(logits.front(), logits.back(), data_.validation.labels());
   stack(config_.network, group, stacking, weights_);
+  ranks_.share(weights_.group_values(group));
   log_event("stacked", {{"group", number(group)},
                         {"narrower", number(stacking.narrower)},
                         {"own", number(stacking.own)}});
@@ -925,6 +1066,11 @@ TrainingOutcome Run::go() {
       return outcome;
     }
     first = range.last + 1;
+  }
+  outcome.finished = true;
+  if (!ranks_.first()) {
+    outcome.seconds = seconds_since(start_);
+    return outcome;
   }
   const Model model = model_of(groups());
   ModelInfo about = info(groups());
@@ -942,7 +1088,6 @@ TrainingOutcome Run::go() {
   save_model(model_path(), config_.network, weights_, about);
   std::error_code ignored;
   std::filesystem::remove(checkpoint_path(), ignored);
-  outcome.finished = true;
   outcome.seconds = seconds_since(start_);
   log_event("finished", {{"seconds", number(seconds_before_ + outcome.seconds)},
                          {"validation", scores_value(outcome.validation)},

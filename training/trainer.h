@@ -18,6 +18,7 @@
 
 #include "training/data/dataset.h"
 #include "training/evaluator.h"
+#include "training/ranks.h"
 #include "training/run_config.h"
 
 namespace bellows {
@@ -110,6 +111,9 @@ struct TrainerOptions {
   /// of the new run is finished.
   bool overwrite = false;
   std::string created_with;  ///< program and version, for the model file
+  /// Processes that share every batch; the first one alone reads and writes the folder, reads the
+  /// base and tells the observer. All have the same configuration and images.
+  Ranks ranks = {};
 };
 
 struct TrainingOutcome {
@@ -121,8 +125,9 @@ struct TrainingOutcome {
 };
 
 /// Runs one training to its end or until the observer stops it. The same configuration, data and
-/// number of threads give the same model file bit for bit, however often it was stopped and
-/// resumed. Throws Error: kInvalidArgument (data that do not fit the network, a base model that is
+/// number of threads and ranks give the same model file bit for bit, however often it was stopped
+/// and resumed; several ranks give that of one with the same batch size up to rounding, apart from
+/// dropout. Throws Error: kInvalidArgument (data that do not fit the network, a base model that is
 /// not a prefix of the network, a folder in use), kNotFound (nothing to resume), kCorruptData,
 /// kIoError, kUnsupported.
 TrainingOutcome train(const RunConfig& config, const TrainingData& data,
