@@ -115,16 +115,19 @@ auto pooling_forward_desc(Pooling kind, bool learning, const Desc& src, const De
 #endif
 }
 
-dnnl::normalization_flags batch_norm_flags(bool with_relu) {
-  const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
+dnnl::normalization_flags batch_norm_flags(Statistics statistics, bool with_relu) {
+  auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
+  if (statistics != Statistics::kComputed) {
+    flags = flags | dnnl::normalization_flags::use_global_stats;
+  }
   return with_relu ? flags | dnnl::normalization_flags::fuse_norm_relu : flags;
 }
 
-auto batch_norm_forward_desc(bool learning, const Desc& src, double epsilon, bool with_relu) {
-  auto flags = batch_norm_flags(with_relu);
-  if (!learning) flags = flags | dnnl::normalization_flags::use_global_stats;
-  const auto prop =
-      learning ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+auto batch_norm_forward_desc(Statistics statistics, const Desc& src, double epsilon,
+                             bool with_relu) {
+  const auto flags = batch_norm_flags(statistics, with_relu);
+  const auto prop = statistics == Statistics::kRunning ? dnnl::prop_kind::forward_inference
+                                                       : dnnl::prop_kind::forward_training;
 #if DNNL_VERSION_MAJOR >= 3
   return primitive_desc<dnnl::batch_normalization_forward>(attributes(), prop, src, src,
                                                            static_cast<float>(epsilon), flags);
@@ -312,9 +315,10 @@ Primitive pooling_backward(Pooling kind, const Desc& diff_src, const Desc& diff_
   });
 }
 
-Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon, bool with_relu) {
+Primitive batch_norm_forward(Statistics statistics, const Desc& src, double epsilon,
+                             bool with_relu) {
   return or_refuse("a batch normalisation", [&] {
-    const auto desc = batch_norm_forward_desc(learning, src, epsilon, with_relu);
+    const auto desc = batch_norm_forward_desc(statistics, src, epsilon, with_relu);
     Primitive made{
         dnnl::batch_normalization_forward(desc), {}, desc.src_desc(), {}, desc.dst_desc(), {}, {}};
     describe(desc, made);
@@ -322,10 +326,11 @@ Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon, boo
   });
 }
 
-Primitive batch_norm_backward(const Desc& src, double epsilon, bool with_relu) {
+Primitive batch_norm_backward(Statistics statistics, const Desc& src, double epsilon,
+                              bool with_relu) {
   return or_refuse("the gradient of a batch normalisation", [&] {
-    const auto hint = batch_norm_forward_desc(true, src, epsilon, with_relu);
-    const auto flags = batch_norm_flags(with_relu);
+    const auto hint = batch_norm_forward_desc(statistics, src, epsilon, with_relu);
+    const auto flags = batch_norm_flags(statistics, with_relu);
 #if DNNL_VERSION_MAJOR >= 3
     const auto desc = backward_desc<dnnl::batch_normalization_backward>(
         hint, dnnl::prop_kind::backward, src, src, src, static_cast<float>(epsilon), flags);

@@ -92,10 +92,18 @@ Primitive pooling_forward(Pooling kind, bool learning, const Desc& src, const De
 Primitive pooling_backward(Pooling kind, const Desc& diff_src, const Desc& diff_dst,
                            const Window& window);
 
-/// With the statistics given (running) or computed from `src` and written (learning). `with_relu`
-/// rectifies the result in the same pass; its learning form has a workspace.
-Primitive batch_norm_forward(bool learning, const Desc& src, double epsilon, bool with_relu);
-Primitive batch_norm_backward(const Desc& src, double epsilon, bool with_relu);
+/// Where the mean and variance come from.
+enum class Statistics {
+  kRunning,   ///< given; nothing is learned
+  kComputed,  ///< computed from `src` and written
+  kGiven,     ///< given, to learn with: their own dependence on `src` is not in the gradient
+};
+/// `with_relu` rectifies the result in the same pass; its learning forms have a workspace.
+Primitive batch_norm_forward(Statistics statistics, const Desc& src, double epsilon,
+                             bool with_relu);
+/// For a forward pass with these statistics, not running ones.
+Primitive batch_norm_backward(Statistics statistics, const Desc& src, double epsilon,
+                              bool with_relu);
 /// Whether the gradient has the shift among its arguments: generation 2 asks for it, 3 refuses it.
 bool batch_norm_backward_takes_shift();
 

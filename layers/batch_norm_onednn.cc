@@ -50,7 +50,7 @@ void emit_forward(const BatchNorm& layer, ForwardEmitter& emitter) {
   const View mean = parameter(ParameterRole::kMean);
   const View variance = parameter(ParameterRole::kVariance);
   const Primitive primitive =
-      batch_norm_forward(/*learning=*/false, src.desc, layer.epsilon(), /*with_relu=*/false);
+      batch_norm_forward(Statistics::kRunning, src.desc, layer.epsilon(), /*with_relu=*/false);
   if (is_reference(primitive)) {
     emitter.add_kernel(normalise_kernel(emitter.src().layout, here.first, layer.epsilon()),
                        {src, dst, scale, shift, mean, variance});
