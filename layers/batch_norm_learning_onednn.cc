@@ -14,6 +14,10 @@ constexpr int kMean = 0;
 constexpr int kVariance = 1;
 constexpr int kRectified = 2;  // which values a merged relu let through
 
+Desc channel_vector(int channels) {
+  return {{channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
+}
+
 // A group's map in memory: blocks of channels, in each of which pixel follows pixel, sample after
 // sample.
 struct Blocks {
@@ -111,9 +115,6 @@ void emit_gradient_of_moments(LearningEmitter& emitter, const BatchNorm& layer, 
       {emitter.src().map({group, group}), emitter.keep(kMean, group, channel_vector(padded)),
        emitter.keep(kVariance, group, channel_vector(padded)),
        emitter.packed(group, ParameterRole::kScale), diff_scale, diff_shift, diff_src});
-}
-
-return {{channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
 }
 
 }  // namespace
