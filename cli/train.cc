@@ -255,11 +255,12 @@ int run_train(const Arguments& arguments, Console& console) {
     throw UsageError("--resume goes on with a run and --overwrite begins anew; give one of them");
   }
   const bool json = arguments.has("json");
+  const Ranks ranks = Ranks::world();
   const RunConfig config = configure(arguments);
   const std::string data_path = data_folder(arguments, config.data);
   console.status("loading images ...", true);
   const TrainingData data = load_training_data(config.data, data_path);
-  if (json) {
+  if (json && ranks.first()) {
     Json line = {{"event", "data"},
                  {"name", config.name},
                  {"data_set", data.training.name()},
@@ -268,7 +269,7 @@ int run_train(const Arguments& arguments, Console& console) {
                  {"test_images", data.test ? data.test->size() : 0}};
     if (!data.test) line["without_test"] = data.without_test;
     console.print_json(line);
-  } else {
+  } else if (ranks.first()) {
     console.print(headline(config, data));
     if (!data.test) console.print("no test images: " + printable(data.without_test));
   }
@@ -279,11 +280,13 @@ int run_train(const Arguments& arguments, Console& console) {
   options.resume = arguments.has("resume");
   options.overwrite = arguments.has("overwrite");
   options.created_with = std::string("bellows ") + version();
+  options.ranks = ranks;
 
   TrainingDisplay display(console, json);
   const InterruptWatch watch;
   const TrainingOutcome outcome = train(config, data, options, display);
   console.clear_status();
+  if (!ranks.first()) return outcome.finished ? kDone : kFailed;
   if (outcome.finished) {
     print_outcome(outcome, json, console);
     return kDone;

@@ -152,9 +152,9 @@ void emit_learning_forward(const BatchNorm& layer, LearningEmitter& emitter) {
   const std::span<float> running_mean = emitter.parameter(group, ParameterRole::kMean);
   const std::span<float> running_variance = emitter.parameter(group, ParameterRole::kVariance);
   emitter.add_kernel(
-      [=](void* const* statistics) {
-        const auto* batch_mean = static_cast<const float*>(statistics[0]);
-        const auto* batch_variance = static_cast<const float*>(statistics[1]);
+      [=](void* const* moments) {
+        const auto* batch_mean = static_cast<const float*>(moments[0]);
+        const auto* batch_variance = static_cast<const float*>(moments[1]);
         // Groups start on a block: logical channel i is padded channel i.
         for (std::size_t i = 0; i < running_mean.size(); ++i) {
           running_mean[i] += momentum * (batch_mean[i] - running_mean[i]);

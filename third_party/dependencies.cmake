@@ -53,6 +53,10 @@ if(Protobuf_FOUND)
 endif()
 bellows_dependency(onnx "ONNX and protobuf" "libonnx-dev libprotobuf-dev" ONNX_FOUND onnx_proto)
 
+# Optional: training on several machines. Its C++ interface is out of use and full of warnings.
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI 3 QUIET COMPONENTS CXX)
+
 if(BELLOWS_BUILD_TESTS)
   bellows_dependency(onnx_checker "ONNX's checker" libonnx-dev ONNX_FOUND onnx onnx_proto)
 
