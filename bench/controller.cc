@@ -46,7 +46,7 @@ void controller(benchmark::State& state) {
   }
 }
 
-BENCHMARK(controller)->ArgName("points")->Arg(4)->Arg(8);
+BENCHMARK(controller)->ArgName("points")->Arg(4)->Arg(8)->Arg(50);
 
 }  // namespace
 }  // namespace bellows::bench

@@ -1244,9 +1244,9 @@ TEST_F(Command, TuneNamesWhatIsWrongWithItsArguments) {
   expect_refused(bellows(tune + " --selector-loss zeal --alpha 1 --model-out " + path("m")), 2,
                  {"'zeal'"});
   std::string prices = "0";
-  for (int i = 0; i < 5000; ++i) prices += ",0.1";
+  for (int i = 0; i < 8000; ++i) prices += ",0.1";
   expect_refused(bellows(tune + " --model-out " + path("m") + " --alpha " + prices), 2,
-                 {"--alpha", "5001 selectors", "give fewer", "header"});
+                 {"--alpha", "8001 selectors", "give fewer", "header"});
   expect_refused(bellows(tune + " --requests 5"), 2, {"--requests", "--budget"});
   expect_refused(bellows(tune + " --budget 10 --switching-cost 5"), 2, {"--requests"});
   expect_refused(bellows(tune + " --budget 10"), 1, {"the budget", "below the cheapest point"});

@@ -52,7 +52,8 @@ TEST(Configs, EveryShippedRunIsReadAndHasTheGroupsItIsNamedFor) {
     SCOPED_TRACE(file.string());
     try {
       const RunConfig run = read_run_config(file);
-      EXPECT_EQ(run.network.groups(), run.name.ends_with("-eight") ? 8 : 4);
+      const int groups = run.name.ends_with("-eight") ? 8 : run.name.ends_with("-plain") ? 1 : 4;
+      EXPECT_EQ(run.network.groups(), groups);
       EXPECT_EQ(run.network.classes(), 10);
       EXPECT_EQ(run.training.schedule, run.name.ends_with("-joint") ? "joint" : "incremental");
     } catch (const Error& error) {
@@ -99,6 +100,12 @@ TEST(Configs, DigitsAndMnistTrainTheSameLayersInOtherSizes) {
     EXPECT_EQ(digits.nodes()[i].layer->kind(), mnist.nodes()[i].layer->kind());
     EXPECT_EQ(digits.nodes()[i].layer->name(), mnist.nodes()[i].layer->name());
   }
+}
+
+TEST(Configs, ThePlainVggHasTheChannelsOfTheJointOnesWidestWidth) {
+  const Network joint = read_run_config(kFolder / "cifar10/vgg-joint.toml").network;
+  EXPECT_EQ(read_run_config(kFolder / "cifar10/vgg-plain.toml").network.write().to_json(),
+            joint.as_one_group().write().to_json());
 }
 
 TEST(Configs, SvhnAndCifarTrainTheSameConvnet) {

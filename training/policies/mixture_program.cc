@@ -174,8 +174,7 @@ class Programme {
       objective[i] = problem_.budget ? -problem_.accuracies[i] : problem_.costs[i] / cost_unit_;
     }
     if (!problem_.budget && switches_) {
-      std::fill(objective.begin() + points_, objective.end(),
-                problem_.switching_cost / cost_unit_);
+      std::fill(objective.begin() + points_, objective.end(), problem_.switching_cost / cost_unit_);
     }
     return objective;
   }
