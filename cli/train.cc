@@ -9,6 +9,7 @@
 #include "cli/numbers.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
+#include "training/toml_reader.h"
 #include "training/trainer.h"
 
 namespace bellows::cli {
@@ -148,20 +149,30 @@ class TrainingDisplay final : public TrainingObserver {
 // The configuration with what the command line changes, checked again as a whole.
 RunConfig configure(const Arguments& arguments) {
   RunConfig config = read_run_config(arguments.plain()[0]);
+  if (const auto keys = arguments.text("set")) {
+    // A line of a file for each.
+    std::string text = *keys;
+    std::ranges::replace(text, ';', '\n');
+    try {
+      config = changed(config, parse_toml(text, "--set"));
+    } catch (const Error& error) {
+      throw UsageError(error.what());
+    }
+  }
   TrainingConfig& training = config.training;
-  bool changed = false;
+  bool changes = false;
   const auto change = [&](const char* option, int minimum, int maximum, int& value) {
     const auto given = arguments.integer(option, minimum, maximum);
     if (!given) return;
     value = *given;
-    changed = true;
+    changes = true;
   };
   change("threads", 1, 1024, training.threads);
   change("seed", 0, std::numeric_limits<int>::max(), training.seed);
   change("batch-size", 1, 65536, training.batch_size);
   if (const auto epochs = arguments.integers("epochs", 1); !epochs.empty()) {
     training.epochs = epochs;
-    changed = true;
+    changes = true;
   }
   if (const auto alpha = arguments.real("selector", 0, 1e6)) {
     if (!training.joint()) {
@@ -170,9 +181,9 @@ RunConfig configure(const Arguments& arguments) {
                        "learn selectors of frozen groups by 'bellows tune'");
     }
     training.selector.alpha = alpha;
-    changed = true;
+    changes = true;
   }
-  if (!changed) return config;
+  if (!changes) return config;
   try {
     RunConfig changed_config = read_run_config(config.write());
     changed_config.source = config.source;
@@ -329,6 +340,9 @@ Verb train_verb() {
        "model's with more groups"},
       {"threads", "N", "Threads that compute (default: as configured, else one for each core)"},
       {"epochs", "N,..", "Epochs of every group, or one number for each group"},
+      {"set", "KEY=VALUE;..",
+       "Change keys of the configuration, written as in the file; layers are found by their names "
+       "(network.layers.head.mode = 'additive')"},
       {"seed", "N", "Seed of weights, order and augmentation"},
       {"batch-size", "N", "Images to an update"},
       {"selector", "A",

@@ -183,6 +183,57 @@ void check(const ConfigValue& table, const RunConfig& run) {
   }
 }
 
+// The element of an array of tables that has this name, also inside of others (residual blocks).
+ConfigValue* find_named(ConfigValue::Array& array, const std::string& name) {
+  for (ConfigValue& element : array) {
+    const ConfigValue* found = element.find("name");
+    const auto* text = found == nullptr ? nullptr : std::get_if<std::string>(&found->data());
+    if (text != nullptr && *text == name) return &element;
+    auto* table = std::get_if<ConfigValue::Table>(&element.data());
+    if (table == nullptr) continue;
+    for (auto& [key, value] : *table) {
+      auto* inner = std::get_if<ConfigValue::Array>(&value.data());
+      ConfigValue* nested = inner == nullptr ? nullptr : find_named(*inner, name);
+      if (nested != nullptr) return nested;
+    }
+  }
+  return nullptr;
+}
+
+// Tables are gone into, everything else is replaced.
+void set_in(ConfigValue& base, const ConfigValue& changes) {
+  const auto* members = std::get_if<ConfigValue::Table>(&changes.data());
+  if (members == nullptr) {
+    base = changes;
+    return;
+  }
+  if (auto* array = std::get_if<ConfigValue::Array>(&base.data())) {
+    for (const auto& [name, value] : *members) {
+      ConfigValue* element = find_named(*array, name);
+      if (element == nullptr) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    value.where() + ": there is no layer '" + name + "' to be changed");
+      }
+      set_in(*element, value);
+    }
+    return;
+  }
+  auto* table = std::get_if<ConfigValue::Table>(&base.data());
+  if (table == nullptr) {
+    base = changes;
+    return;
+  }
+  for (const auto& [key, value] : *members) {
+    const auto same_key = [&key](const auto& member) { return member.first == key; };
+    const auto found = std::ranges::find_if(*table, same_key);
+    if (found == table->end()) {
+      table->emplace_back(key, value);
+    } else {
+      set_in(found->second, value);
+    }
+  }
+}
+
 void append(std::vector<FieldDocumentation>& entries, const std::vector<FieldDocumentation>& more) {
   entries.insert(entries.end(), more.begin(), more.end());
 }
@@ -364,6 +415,14 @@ RunConfig read_run_config(const ConfigValue& table) {
                 std::move(training), std::move(expected)};
   check(table, run);
   return run;
+}
+
+RunConfig changed(const RunConfig& run, const ConfigValue& changes) {
+  ConfigValue table = run.write();
+  set_in(table, changes);
+  RunConfig result = read_run_config(table);
+  result.source = run.source;
+  return result;
 }
 
 std::vector<FieldDocumentation> run_config_documentation() {

@@ -110,6 +110,11 @@ struct RunConfig {
 /// Reads a run from a table. Throws Error(kInvalidArgument).
 [[nodiscard]] RunConfig read_run_config(const ConfigValue& table);
 
+/// The run with what `changes`, a table of keys as a configuration file has them, sets otherwise. A
+/// table in the place of `network.layers` has layers' names as its keys. Throws
+/// Error(kInvalidArgument) as reading does, and for a layer that is not there.
+[[nodiscard]] RunConfig changed(const RunConfig& run, const ConfigValue& changes);
+
 /// Every key of a run, in the order of configs/README.md: first those with dotted names from the
 /// top, then those of each kind of layer, named "conv.kernel". What all layers have in common is
 /// named "network.layers.kind" and "network.layers.name". Keys that only some kinds of optimiser or
