@@ -107,11 +107,13 @@ TEST(Policy, AMixtureGivesEveryPartItsShareOfAnyFirstRequestsButForLessThanOne) 
 TEST(Policy, ACopyOfAMixtureHasTurnsOfItsOwn) {
   Policy first = Policy::mixture({{Policy::at_width(1), 1}, {Policy::at_width(2), 1}});
   Policy second = first;
-  std::vector<int> of_first;
-  for (int i = 0; i < 6; ++i) of_first.push_back(first.turn().widest());
-  std::vector<int> of_second;
-  for (int i = 0; i < 6; ++i) of_second.push_back(second.turn().widest());
-  EXPECT_EQ(of_first, of_second);
+  const auto turns = [](Policy& policy) {
+    std::vector<int> widths(6);
+    std::ranges::generate(widths, [&] { return policy.turn().widest(); });
+    return widths;
+  };
+  const std::vector<int> of_first = turns(first);
+  EXPECT_EQ(of_first, turns(second));
   EXPECT_EQ(std::ranges::count(of_first, 1), 3);
 }
 

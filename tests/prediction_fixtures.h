@@ -23,7 +23,7 @@ inline PredictionTable random_table(std::size_t images, int widths, int classes 
                         .classes = classes};
   table.logits.resize(static_cast<std::size_t>(widths));
   for (int width = 1; width <= widths; ++width) {
-    table.group_sha256.push_back(std::string(64, static_cast<char>('0' + width)));
+    table.group_sha256.emplace_back(64, static_cast<char>('0' + width));
   }
   for (std::size_t i = 0; i < images; ++i) {
     const int label = static_cast<int>(random() % static_cast<unsigned>(classes));

@@ -452,8 +452,8 @@ TEST_F(SessionTest, AfterAPolicyStoppedRefiningGoesOn) {
 TEST_F(SessionTest, AMixtureDealsImagesOut) {
   Session session(model_, {.memory = MemoryMode::kOneShot});
   Policy mixture = Policy::mixture({{Policy::at_width(1), 3}, {Policy::at_width(3), 1}});
-  std::vector<int> widths;
-  for (int i = 0; i < 8; ++i) widths.push_back(session.classify(one_image(), mixture).width);
+  std::vector<int> widths(8);
+  std::ranges::generate(widths, [&] { return session.classify(one_image(), mixture).width; });
   EXPECT_EQ(std::ranges::count(widths, 1), 6);
   EXPECT_EQ(std::ranges::count(widths, 3), 2);
 }
