@@ -20,8 +20,8 @@ constexpr DocumentKind kKind = {.format = "bellows policies",
 constexpr double kShareTolerance = 1e-6;
 constexpr double kMostCost = 1e18;
 constexpr double kMostTemperature = 1e6;
-// Selectors of a model, far more than fit into one.
-constexpr double kMostSelectors = 4096;
+// Selectors of a model. The keys of so many alone are more than its header holds.
+constexpr double kMostSelectors = 1 << 18;
 
 std::string point_name(std::size_t index, const PolicyPoint& point) {
   return "point " + std::to_string(index + 1) + " (" + point.kind + ")";

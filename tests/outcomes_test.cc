@@ -1,6 +1,7 @@
 #include "training/policies/outcomes.h"
 
 #include <bellows/error.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "engine/policy_rule.h"
 #include "tests/prediction_fixtures.h"
+#include "tests/refusal.h"
 
 namespace bellows {
 namespace {
@@ -62,6 +64,16 @@ TEST(Outcomes, APolicyThatDoesNotFitTheTableIsRefused) {
 }
 
 // The normal approximation is good for 2,000 images.
+TEST(Outcomes, CostsThatFallWithTheWidthAreRefusedByTheWidth) {
+  check_width_costs(std::vector<double>{0, 2, 2}, 3);
+  EXPECT_THAT(refusal([] {
+                check_width_costs(std::vector<double>{3, 2, 4}, 3);
+              }),
+              ::testing::HasSubstr("width 2 is 2.000000 after 3.000000"));
+  EXPECT_THAT(refusal([] { check_width_costs(std::vector<double>{1}, 2); }),
+              ::testing::HasSubstr("1 costs for 2 widths"));
+}
+
 TEST(Outcomes, TheBootstrapIntervalIsThatOfTheMean) {
   const PredictionTable table = random_table(2000, 2);
   const std::vector<double> costs = doubling_costs(2);

@@ -115,6 +115,11 @@ TEST_F(PolicyDataTest, WhatIsWrongInAFileIsNamed) {
   EXPECT_THAT(refusal_after("\"width\":2,", "\"width\":1,"),
               AllOf(HasSubstr("does not begin with the plain widths"), HasSubstr("width 2")));
   EXPECT_THAT(refusal_after("\"number\":1", "\"number\":300000000"), HasSubstr("number"));
+  // As many as a model has room for are read.
+  PolicyData many = data();
+  many.selectors[0].number = 100000;
+  internal::write_policies(path_, many);
+  EXPECT_EQ(internal::read_policies(path_).selectors[0].number, 100000);
   EXPECT_THAT(refusal_after("\"cost\":18.0", "\"cost\":1e300"), HasSubstr("cost"));
   EXPECT_THAT(refusal_after("\"found_by\"", "\"lost_by\""), HasSubstr("lost_by"));
   EXPECT_THAT(refusal_after("\"shares\":[0.5,0.5]", "\"shares\":[0.5]"),

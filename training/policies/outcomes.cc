@@ -50,6 +50,23 @@ void add_outcomes(const internal::PolicyRule& rule, double share, const Predicti
 
 }  // namespace
 
+void check_width_costs(std::span<const double> costs, int widths) {
+  if (costs.size() != static_cast<std::size_t>(widths)) {
+    throw Error(ErrorCode::kInvalidArgument, "there are " + std::to_string(costs.size()) +
+                                                 " costs for " + std::to_string(widths) +
+                                                 " widths");
+  }
+  double narrower = 0;
+  for (std::size_t i = 0; i < costs.size(); narrower = costs[i++]) {
+    // What is no number does not rise either.
+    if (costs[i] >= narrower && std::isfinite(costs[i])) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                "the costs must rise with the width, that of width " + std::to_string(i + 1) +
+                    " is " + std::to_string(costs[i]) + " after " + std::to_string(narrower) +
+                    "; measure the profile again, or save multiply-accumulates");
+  }
+}
+
 double Outcomes::accuracy() const {
   return std::accumulate(right.begin(), right.end(), 0.0) / static_cast<double>(size());
 }

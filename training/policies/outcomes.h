@@ -27,6 +27,10 @@ struct Outcomes {
   [[nodiscard]] double mean_cost(std::span<const double> width_costs) const;
 };
 
+/// Throws Error(kInvalidArgument) unless there is one cost for each of so many widths, finite, not
+/// below 0 and none below that of the narrower width.
+void check_width_costs(std::span<const double> costs, int widths);
+
 /// The policy is asked exactly what a session asks it. Throws Error(kInvalidArgument) for a policy
 /// wider than the table or for other classes.
 [[nodiscard]] Outcomes outcomes_of(const Policy& policy, const PredictionTable& table);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "training/data/random.h"
+#include "training/policies/outcomes.h"
 #include "training/policies/reinforce.h"
 #include "training/policies/selector_learner.h"
 
@@ -59,16 +60,7 @@ SelectorTable selector_table(const PredictionTable& table, std::span<const doubl
                              SelectorLoss loss) {
   const int widths = table.widths();
   if (widths < 2) refuse("a model of one width has nothing to decide");
-  if (costs.size() != static_cast<std::size_t>(widths)) {
-    refuse("there are " + std::to_string(costs.size()) + " costs for " + std::to_string(widths) +
-           " widths");
-  }
-  // No numbers do not rise either.
-  for (std::size_t i = 0; i < costs.size(); ++i) {
-    if (costs[i] >= (i == 0 ? 0 : costs[i - 1]) && std::isfinite(costs[i])) continue;
-    refuse("the costs must rise with the width, that of width " + std::to_string(i + 1) + " is " +
-           std::to_string(costs[i]));
-  }
+  check_width_costs(costs, widths);
   if (!(costs.back() > 0)) refuse("the widest width costs nothing");
   const auto classes = static_cast<std::size_t>(table.classes);
   const auto count = static_cast<Eigen::Index>(table.size());

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/confidence.h"
+#include "training/policies/outcomes.h"
 
 namespace bellows {
 namespace {
@@ -92,21 +93,7 @@ std::size_t axis_length(std::size_t axes, std::size_t most, std::size_t images) 
 ConfidenceTable confidence_table(const PredictionTable& table, Confidence confidence,
                                  std::span<const double> costs, std::vector<double> temperatures) {
   const auto widths = static_cast<std::size_t>(table.widths());
-  if (costs.size() != widths || !std::ranges::is_sorted(costs)) {
-    const auto falls = std::ranges::is_sorted_until(costs);
-    if (costs.size() == widths) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "width " + std::to_string(falls - costs.begin() + 1) +
-                      " costs less than the narrower one, " + std::to_string(*falls) + " against " +
-                      std::to_string(*(falls - 1)) +
-                      "; measure the profile again, or save multiply-accumulates");
-    }
-    throw Error(ErrorCode::kInvalidArgument,
-                "there are " + std::to_string(costs.size()) + " costs for " +
-                    std::to_string(widths) +
-                    " widths; give one for each, none below that of the "
-                    "narrower width");
-  }
+  check_width_costs(costs, table.widths());
   const auto classes = static_cast<std::size_t>(table.classes);
   ConfidenceTable result{.confidence = confidence,
                          .temperatures = std::move(temperatures),
