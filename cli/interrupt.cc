@@ -1,5 +1,10 @@
 #include "cli/interrupt.h"
 
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cstring>
+
 namespace bellows::cli {
 namespace {
 
@@ -9,11 +14,29 @@ volatile std::sig_atomic_t g_interrupted = 0;
 volatile std::sig_atomic_t g_watches_int = 0;
 volatile std::sig_atomic_t g_watches_term = 0;
 
+volatile std::sig_atomic_t g_patience_ms = 0;
+const char* volatile g_last_words = "";
+
+void set_alarm(int milliseconds) {
+  const itimerval after = {.it_interval = {},
+                           .it_value = {.tv_sec = milliseconds / 1000,
+                                        .tv_usec = suseconds_t{milliseconds % 1000} * 1000}};
+  setitimer(ITIMER_REAL, &after, nullptr);
+}
+
 extern "C" void remember_interrupt(int /*signal*/) {
   g_interrupted = 1;
+  if (g_patience_ms != 0) set_alarm(g_patience_ms);
   // Whichever of the two comes next must kill.
   if (g_watches_int != 0) std::signal(SIGINT, SIG_DFL);
   if (g_watches_term != 0) std::signal(SIGTERM, SIG_DFL);
+}
+
+// Only what a handler may call.
+extern "C" void end_with_last_words(int /*signal*/) {
+  const char* text = g_last_words;
+  static_cast<void>(!write(STDERR_FILENO, text, std::strlen(text)));
+  _exit(1);
 }
 
 bool is_ignored(const struct sigaction& action) {
@@ -22,9 +45,13 @@ bool is_ignored(const struct sigaction& action) {
 
 }  // namespace
 
-InterruptWatch::InterruptWatch() {
+InterruptWatch::InterruptWatch(int patience_ms, const char* last_words) {
   g_interrupted = 0;
+  g_patience_ms = patience_ms;
+  g_last_words = last_words;
   struct sigaction action {};
+  action.sa_handler = end_with_last_words;
+  sigaction(SIGALRM, patience_ms != 0 ? &action : nullptr, &alarm_before_);
   action.sa_handler = remember_interrupt;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
@@ -37,6 +64,9 @@ InterruptWatch::InterruptWatch() {
 }
 
 InterruptWatch::~InterruptWatch() {
+  if (g_patience_ms != 0) set_alarm(0);
+  g_patience_ms = 0;
+  sigaction(SIGALRM, &alarm_before_, nullptr);
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
 }
 

@@ -12,7 +12,10 @@ namespace bellows::cli {
 /// process.
 class InterruptWatch {
  public:
-  InterruptWatch();
+  /// With `patience_ms` a signal also sets a clock, and when that has run out the program ends with
+  /// `last_words` and exit code 1: for what may hang, as a rank does whose neighbour is gone. The
+  /// text must live as long as the program.
+  explicit InterruptWatch(int patience_ms = 0, const char* last_words = "");
   ~InterruptWatch();
   InterruptWatch(const InterruptWatch&) = delete;
   InterruptWatch& operator=(const InterruptWatch&) = delete;
@@ -22,6 +25,7 @@ class InterruptWatch {
 
  private:
   std::array<struct sigaction, 3> before_{};
+  struct sigaction alarm_before_ {};
 };
 
 }  // namespace bellows::cli

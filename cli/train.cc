@@ -1,7 +1,9 @@
 #include <bellows/bellows.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
 
 #include "cli/command.h"
@@ -223,8 +225,9 @@ std::string headline(const RunConfig& config, const TrainingData& data) {
          count(data.validation.size()) + " validation, " + count(test) + " test images";
 }
 
-std::string resume_command(const Arguments& arguments) {
+std::string resume_command(const Arguments& arguments, const Ranks& ranks) {
   std::vector<std::string> words;
+  if (!ranks.alone()) words = {"mpirun", "-n", std::to_string(ranks.size())};
   for (const std::string& word : arguments.command()) {
     if (word != "--overwrite" && word != "--resume") words.push_back(word);
   }
@@ -257,7 +260,16 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
                 ").");
 }
 
-int run_train(const Arguments& arguments, Console& console) {
+// What one of several ranks says when it is told to end and the others do not answer: mpirun tells
+// all of them when one has failed, and kills them a second later.
+constexpr int kPatienceMs = 700;
+constexpr const char* kAbandonedByOthers =
+    "bellows train: another rank has failed (then it says why) or is gone; if this run had begun, "
+    "its "
+    "last "
+    "checkpoint is whole: go on with the same command and --resume\n";
+
+int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& console) {
   const auto out = arguments.text("out");
   if (out && out->empty()) {
     throw UsageError("--out: an empty name is no folder; leave it out for the default");
@@ -266,10 +278,9 @@ int run_train(const Arguments& arguments, Console& console) {
     throw UsageError("--resume goes on with a run and --overwrite begins anew; give one of them");
   }
   const bool json = arguments.has("json");
-  const Ranks ranks = Ranks::world();
   const RunConfig config = configure(arguments);
   const std::string data_path = data_folder(arguments, config.data);
-  console.status("loading images ...", true);
+  if (ranks.first()) console.status("loading images ...", true);
   const TrainingData data = load_training_data(config.data, data_path);
   if (json && ranks.first()) {
     Json line = {{"event", "data"},
@@ -294,7 +305,7 @@ int run_train(const Arguments& arguments, Console& console) {
   options.ranks = ranks;
 
   TrainingDisplay display(console, json);
-  const InterruptWatch watch;
+  const InterruptWatch watch(ranks.alone() ? 0 : kPatienceMs, kAbandonedByOthers);
   const TrainingOutcome outcome = train(config, data, options, display);
   console.clear_status();
   if (!ranks.first()) return outcome.finished ? kDone : kFailed;
@@ -302,7 +313,7 @@ int run_train(const Arguments& arguments, Console& console) {
     print_outcome(outcome, json, console);
     return kDone;
   }
-  const std::string command = resume_command(arguments);
+  const std::string command = resume_command(arguments, ranks);
   if (json) {
     console.print_json(
         Json{{"event", "stopped"}, {"seconds", outcome.seconds}, {"resume", command}});
@@ -310,6 +321,26 @@ int run_train(const Arguments& arguments, Console& console) {
     console.print("stopped; go on with:\n  " + command);
   }
   return kFailed;
+}
+
+int run_train(const Arguments& arguments, Console& console) {
+  const Ranks ranks = Ranks::world();
+  if (ranks.alone()) return train_as_one_of(ranks, arguments, console);
+  // What one rank finds wrong most find wrong: the first says it, and its end is that of all. The
+  // others only speak where it has found nothing.
+  const auto give_up = [&ranks](int exit_code) {
+    ranks.abandon(exit_code);
+    if (!ranks.first()) std::this_thread::sleep_for(std::chrono::seconds(1));
+  };
+  try {
+    return train_as_one_of(ranks, arguments, console);
+  } catch (const UsageError&) {
+    give_up(kBadUsage);
+    throw;
+  } catch (...) {
+    give_up(kFailed);
+    throw;
+  }
 }
 
 }  // namespace
@@ -322,10 +353,12 @@ Verb train_verb() {
   usage.details =
       "Writes model.safetensors, after each group anew, and log.jsonl into one folder. Ctrl-C\n"
       "saves a checkpoint, says how to go on, and ends with exit code 1; a second ends at once.\n"
-      "--overwrite leaves the former model in its place until the first new group replaces it.";
+      "--overwrite leaves the former model in its place until the first new group replaces it.\n"
+      "Started by mpirun, all ranks share every batch and the first one writes.";
   usage.example =
       "bellows train configs/digits/lenet.toml\n"
       "bellows train configs/mnist/lenet.toml --data DATA/mnist --epochs 6,4,4,4\n"
+      "mpirun -n 2 bellows train configs/mnist/lenet.toml --data DATA/mnist --threads 1\n"
       "bellows train wider.toml --data DATA/mnist --extend runs/mnist-lenet/model.safetensors";
   usage.least = usage.most = 1;
   usage.wanted = "the configuration file (CONFIG.toml)";

@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "training/toml_reader.h"
 
 namespace bellows {
 namespace {
@@ -276,6 +279,71 @@ TEST_F(RunConfigFile, RefusesStackingWhereThereIsNothingToStackOrToFitItOn) {
   network.replace(network.find("name = \"head\""), 13, "name = \"head\", mode = \"additive\"");
   EXPECT_THAT(refusal(kName + network + stacking),
               AllOf(StartsWith(":11: key 'training.stacking'"), HasSubstr("per_width")));
+}
+
+TEST_F(RunConfigFile, RefusesATeacherThatIsNotThere) {
+  const std::string table = "[training.distillation]\n";
+  const std::string joint = "[training]\nschedule = 'joint'\nepochs = [1]\n";
+  EXPECT_TRUE(
+      read_after_network(joint + table + "teacher = 'ensemble'\n").training.distillation.enabled());
+  EXPECT_THAT(refusal_after_network(table + "teacher = 'model'\n"),
+              AllOf(StartsWith(":10: key 'training.distillation.model'"), HasSubstr("teacher")));
+  EXPECT_THAT(refusal_after_network(table + "model = 'x.safetensors'\n"),
+              StartsWith(":11: key 'training.distillation.model'"));
+  EXPECT_THAT(refusal_after_network(table + "teacher = 'widest'\n"),
+              AllOf(StartsWith(":11: key 'training.distillation.teacher'"), HasSubstr("joint")));
+}
+
+TEST_F(RunConfigFile, RefusesLookingAheadWhereNothingComesAfter) {
+  EXPECT_EQ(read_after_network("[training]\nlook_ahead = 1\n").training.look_ahead, 1);
+  for (const std::string other : {"schedule = 'joint'\nepochs = [1]\n", "stacking = true\n"}) {
+    EXPECT_THAT(refusal_after_network("[training]\nlook_ahead = 1\n" + other),
+                StartsWith(":11: key 'training.look_ahead'"));
+  }
+}
+
+TEST_F(RunConfigFile, RefusesWeightsOfWidthsThatDoNotFit) {
+  const std::string joint = "[training]\nschedule = 'joint'\nepochs = [1]\nwidth_weights = ";
+  EXPECT_EQ(read_after_network(joint + "[0, 1]\n").training.width_weights,
+            (std::vector<double>{0, 1}));
+  EXPECT_THAT(refusal_after_network("[training]\nwidth_weights = [1, 1]\n"),
+              AllOf(StartsWith(":11: key 'training.width_weights'"), HasSubstr("joint")));
+  EXPECT_THAT(refusal_after_network(joint + "[1, 1, 1]\n"),
+              AllOf(StartsWith(":13: key 'training.width_weights' has 3"), HasSubstr("2 widths")));
+  EXPECT_THAT(refusal_after_network(joint + "[0, 0]\n"), HasSubstr("nothing to learn"));
+  EXPECT_THAT(refusal_after_network(joint + "[1, 1]\n[training.selector]\nalpha = 0.2\n"),
+              HasSubstr("selector"));
+}
+
+TEST_F(RunConfigFile, ChangesKeysAndLayersByNameAndExpectsNothingOfTheOutcome) {
+  const RunConfig run =
+      read_after_network("[expected]\nmeasured = 'x'\ntest_accuracy = [0.5, 0.6]\n");
+  const auto with = [&run](const std::string& text) {
+    return changed(run, parse_toml(text, "--set"));
+  };
+  const RunConfig other = with(
+      "training.epochs = [3, 4]\nnetwork.layers.conv1.channels = [8, 16]\n"
+      "training.learning_rate_schedule = { kind = 'step', factor = 0.5 }\n");
+  EXPECT_EQ(other.training.epochs, (std::vector<int>{3, 4}));
+  EXPECT_EQ(other.training.learning_rate_schedule.factor, 0.5);
+  EXPECT_EQ(other.network.macs(1), run.network.macs(1) * 2);
+  EXPECT_TRUE(other.expected.test_accuracy.empty());
+  EXPECT_EQ(other.source, run.source);
+  // Fewer groups than the expectation has entries.
+  EXPECT_EQ(with("network.groups = 1\nnetwork.layers.conv1.channels = [8]\n").network.groups(), 1);
+  for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{
+           {"network.layers.conv9.channels = [8, 16]", "there is no layer 'conv9'"},
+           {"network.layers.conv1.canals = [8, 16]", "canals"},
+           {"training.epoch = [1]", "epoch"},
+           {"training.epochs = 'many'", "epochs"}}) {
+    try {
+      static_cast<void>(with(text));
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_THAT(error.what(), AllOf(StartsWith("--set:1"), HasSubstr(part)));
+    }
+  }
 }
 
 TEST_F(RunConfigFile, RefusesANetworkWhoseShapesDoNotFit) {

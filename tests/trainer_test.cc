@@ -363,6 +363,45 @@ TEST_F(Trainer, ASelectorLearnedAlongIsInTheModelAndChangesWhatTheClassifiersLea
   EXPECT_TRUE(logged);
 }
 
+TEST_F(Trainer, WidthsThatCountNothingTeachNothing) {
+  RunConfig joint = run_config(3, "joint", "sgd");
+  joint.training.width_weights = {2, 0, 0};
+  joint.training.optimiser.weight_decay = 0;
+  joint.training.gradient_clip = 0;
+  trained(joint, "joint");
+  // A group that no loss asks for keeps its initial weights; those of convolutions are compared.
+  const ModelFile file = load_model(model("joint"));
+  WeightSet initial(joint.network, 3);
+  for (int group = 1; group <= 3; ++group) {
+    initialise_group(joint.network, group, static_cast<std::uint64_t>(joint.training.seed), 1,
+                     initial);
+  }
+  constexpr int kConvolution = 0;
+  for (int group = 1; group <= 3; ++group) {
+    const auto learned = file.weights.values(group, kConvolution, ParameterRole::kWeight);
+    const auto before = std::as_const(initial).values(group, kConvolution, ParameterRole::kWeight);
+    EXPECT_EQ(std::ranges::equal(learned, before), group > 1) << group;
+  }
+  // Twice the loss at half the rate is the same run.
+  RunConfig doubled = run_config(2, "joint", "sgd");
+  RunConfig plain = run_config(2, "joint", "sgd");
+  doubled.training.width_weights = {2, 2};
+  for (RunConfig* config : {&doubled, &plain}) {
+    config->training.gradient_clip = 0;
+    config->training.optimiser.weight_decay = 0;
+  }
+  doubled.training.optimiser.learning_rate = plain.training.optimiser.learning_rate / 2;
+  trained(doubled, "doubled");
+  trained(plain, "plain");
+  const auto a = outputs_of(model("doubled"));
+  const auto b = outputs_of(model("plain"));
+  for (std::size_t width = 0; width < a.size(); ++width) {
+    for (std::size_t i = 0; i < a[width].size(); ++i) {
+      EXPECT_NEAR(a[width][i], b[width][i], 1e-4) << width << ' ' << i;
+    }
+  }
+}
+
 // The weights after each update are what a run of so many updates ends with.
 TEST_F(Trainer, AnAverageIsThatOfTheWeightsAfterEachUpdate) {
   RunConfig config = run_config(1);

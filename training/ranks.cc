@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #ifdef BELLOWS_MPI
@@ -11,11 +12,27 @@
 
 namespace bellows {
 
+namespace {
+
+// How many processes a launcher has started with this one; 1 without a launcher. Told by Open MPI's
+// and by MPICH's.
+int started_together() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    const char* size = std::getenv(name);
+    if (size != nullptr) return std::max(1, std::atoi(size));
+  }
+  return 1;
+}
+
+}  // namespace
+
 #ifdef BELLOWS_MPI
 
 namespace {
 
-std::uint64_t summed = 0;
+Ranks::Summing summed;
+// Not 0 once this rank has failed.
+int exit_code_of_all = 0;
 
 void check(int result, const char* what) {
   if (result == MPI_SUCCESS) return;
@@ -35,9 +52,8 @@ struct Mpi {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   }
   ~Mpi() {
-    int ended = 0;
-    MPI_Finalized(&ended);
-    if (ended == 0) MPI_Finalize();
+    if (exit_code_of_all != 0) MPI_Abort(MPI_COMM_WORLD, exit_code_of_all);
+    MPI_Finalize();
   }
   Mpi(const Mpi&) = delete;
   Mpi& operator=(const Mpi&) = delete;
@@ -48,6 +64,7 @@ constexpr std::size_t kMostElements = std::size_t{1} << 30;
 
 template <class Value>
 void sum_all(std::span<Value> values, MPI_Datatype type) {
+  const auto start = std::chrono::steady_clock::now();
   for (std::size_t done = 0; done < values.size();) {
     const std::size_t count = std::min(kMostElements, values.size() - done);
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + done, static_cast<int>(count), type, MPI_SUM,
@@ -55,7 +72,8 @@ void sum_all(std::span<Value> values, MPI_Datatype type) {
           "sum");
     done += count;
   }
-  summed += values.size_bytes();
+  summed.bytes += values.size_bytes();
+  summed.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 void share_bytes(void* data, std::size_t bytes) {
@@ -72,6 +90,8 @@ void share_bytes(void* data, std::size_t bytes) {
 bool Ranks::supported() { return true; }
 
 Ranks Ranks::world() {
+  // MPI alone would start a daemon for nothing.
+  if (started_together() == 1) return {};
   static const Mpi mpi;
   Ranks ranks;
   check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks.rank_), "rank");
@@ -99,10 +119,10 @@ void Ranks::share(std::string& text) const {
   share_bytes(text.data(), text.size());
 }
 
-std::uint64_t Ranks::bytes_summed() { return summed; }
+Ranks::Summing Ranks::summing() { return summed; }
 
-void Ranks::abandon() const {
-  if (!alone()) MPI_Abort(MPI_COMM_WORLD, 1);
+void Ranks::abandon(int exit_code) const {
+  if (!alone()) exit_code_of_all = exit_code;
 }
 
 #else
@@ -110,14 +130,10 @@ void Ranks::abandon() const {
 bool Ranks::supported() { return false; }
 
 Ranks Ranks::world() {
-  // Told by Open MPI's and by MPICH's starter.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
-    const char* size = std::getenv(name);
-    if (size != nullptr && std::atoi(size) > 1) {
-      throw Error(ErrorCode::kUnsupported,
-                  "several ranks were started, but this program was built without MPI; install "
-                  "libopenmpi-dev and build anew, or start it without mpirun");
-    }
+  if (started_together() > 1) {
+    throw Error(ErrorCode::kUnsupported,
+                "several ranks were started, but this program was built without MPI; install "
+                "libopenmpi-dev and build anew, or start it without mpirun");
   }
   return {};
 }
@@ -127,8 +143,8 @@ void Ranks::sum(std::span<double> /*values*/) const {}
 void Ranks::share(std::span<float> /*values*/) const {}
 void Ranks::share(int& /*value*/) const {}
 void Ranks::share(std::string& /*text*/) const {}
-std::uint64_t Ranks::bytes_summed() { return 0; }
-void Ranks::abandon() const {}
+Ranks::Summing Ranks::summing() { return {}; }
+void Ranks::abandon(int /*exit_code*/) const {}
 
 #endif
 

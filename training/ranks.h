@@ -15,8 +15,9 @@ class Ranks {
  public:
   /// One process alone, whoever started it.
   Ranks() = default;
-  /// All that were started together; the first call starts MPI, the end of the program ends it.
-  /// Throws Error(kUnsupported) where several were started and this program was built without MPI.
+  /// All that a launcher of MPI (mpirun) has started together; without one this process alone. The
+  /// first call starts MPI, the end of the program ends it. Throws Error(kUnsupported) where
+  /// several were started and this program was built without MPI.
   [[nodiscard]] static Ranks world();
   /// Whether this program was built with MPI.
   [[nodiscard]] static bool supported();
@@ -36,12 +37,16 @@ class Ranks {
   void share(int& value) const;
   void share(std::string& text) const;
 
-  /// Bytes that this rank has given to `sum` so far.
-  [[nodiscard]] static std::uint64_t bytes_summed();
+  /// What `sum` has taken so far, in this process.
+  struct Summing {
+    std::uint64_t bytes = 0;  ///< given by this rank
+    double seconds = 0;       ///< with the waiting for other ranks
+  };
+  [[nodiscard]] static Summing summing();
 
-  /// Ends all ranks at once with exit code 1; alone it does nothing. For when one of them has
-  /// failed: the others would wait for it for ever.
-  void abandon() const;
+  /// This rank has failed: the end of this program ends all others with `exit_code`, which would
+  /// wait for it for ever. Alone it does nothing.
+  void abandon(int exit_code) const;
 
  private:
   int rank_ = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -136,6 +137,25 @@ void check_distillation(const ConfigValue& table, const RunConfig& run) {
   }
 }
 
+void check_width_weights(const ConfigValue& table, const RunConfig& run) {
+  const std::string key = "training.width_weights";
+  const std::vector<double>& weights = run.training.width_weights;
+  if (!run.training.joint()) {
+    fail(table, key, "is set, which needs key 'training.schedule' to be \"joint\"");
+  }
+  if (run.training.selector.alpha) {
+    fail(table, key, "is set, which cannot go with 'training.selector': that weighs the widths");
+  }
+  if (weights.size() != static_cast<std::size_t>(run.network.groups())) {
+    fail(table, key,
+         "has " + std::to_string(weights.size()) + " entries, the network has " +
+             std::to_string(run.network.groups()) + " widths");
+  }
+  if (std::ranges::all_of(weights, [](double weight) { return weight == 0; })) {
+    fail(table, key, "is 0 for every width, which leaves nothing to learn");
+  }
+}
+
 // What one field alone cannot tell.
 void check(const ConfigValue& table, const RunConfig& run) {
   check_name(table, run.name);
@@ -158,6 +178,7 @@ void check(const ConfigValue& table, const RunConfig& run) {
          "is set, which needs groups that are trained one after the other, without "
          "'training.stacking'");
   }
+  if (!run.training.width_weights.empty()) check_width_weights(table, run);
   if (run.training.selector.alpha) {
     if (!run.training.joint()) {
       fail(
@@ -232,6 +253,34 @@ void set_in(ConfigValue& base, const ConfigValue& changes) {
       set_in(found->second, value);
     }
   }
+}
+
+// Takes the keys out of `table` that its new kind does not have. `fields` writes those of a kind.
+void drop_keys_of_other_kinds(ConfigValue& base, const ConfigValue& changes, const char* table,
+                              const std::function<ConfigValue(const std::string&)>& fields) {
+  const ConfigValue* training = changes.find("training");
+  const ConfigValue* changed_table = training == nullptr ? nullptr : training->find(table);
+  const ConfigValue* kind = changed_table == nullptr ? nullptr : changed_table->find("kind");
+  const auto* text = kind == nullptr ? nullptr : std::get_if<std::string>(&kind->data());
+  if (text == nullptr) return;
+  const ConfigValue known = fields(*text);
+  for (auto& [key, value] : std::get<ConfigValue::Table>(base.data())) {
+    if (key != "training") continue;
+    for (auto& [name, members] : std::get<ConfigValue::Table>(value.data())) {
+      if (name != table) continue;
+      std::erase_if(std::get<ConfigValue::Table>(members.data()),
+                    [&known](const auto& member) { return known.find(member.first) == nullptr; });
+    }
+  }
+}
+
+template <class Options>
+ConfigValue fields_of_kind(const std::string& kind) {
+  Options options;
+  options.kind = kind;
+  FieldWriter writer;
+  options.visit_fields(writer);
+  return writer.value();
 }
 
 void append(std::vector<FieldDocumentation>& entries, const std::vector<FieldDocumentation>& more) {
@@ -359,6 +408,10 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
                          "before it is frozen, so that it serves those to come",
                  .minimum = 0,
                  .maximum = 100});
+  visitor.field("width_weights", width_weights,
+                {.help = "what each width's loss counts when joint; empty: 1 for all",
+                 .minimum = 0,
+                 .maximum = 1000});
   visitor.field("synchronised_normalisation", synchronised_normalisation,
                 {.help = "with several ranks: statistics of batch_norm over the whole batch, not "
                          "over each rank's share"});
@@ -419,6 +472,11 @@ RunConfig read_run_config(const ConfigValue& table) {
 
 RunConfig changed(const RunConfig& run, const ConfigValue& changes) {
   ConfigValue table = run.write();
+  std::erase_if(std::get<ConfigValue::Table>(table.data()),
+                [](const auto& member) { return member.first == "expected"; });
+  drop_keys_of_other_kinds(table, changes, "optimiser", fields_of_kind<OptimiserOptions>);
+  drop_keys_of_other_kinds(table, changes, "learning_rate_schedule",
+                           fields_of_kind<LearningRateSchedule>);
   set_in(table, changes);
   RunConfig result = read_run_config(table);
   result.source = run.source;

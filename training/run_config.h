@@ -68,6 +68,7 @@ struct TrainingConfig {
   double average = 0;          ///< decay of the moving average that becomes the weights; 0: none
   double lateral = 1;          ///< factor of the initial weights that read narrower groups
   int look_ahead = 0;          ///< groups learned along with one, then thrown away
+  std::vector<double> width_weights;  ///< of the widths' losses when joint; empty: 1 for all
   /// Statistics of batch_norm over the batch of all ranks, not over the share of each.
   bool synchronised_normalisation = true;
   double decorrelation = 0;  ///< weight of the loss of decorrelation.h
@@ -111,8 +112,9 @@ struct RunConfig {
 [[nodiscard]] RunConfig read_run_config(const ConfigValue& table);
 
 /// The run with what `changes`, a table of keys as a configuration file has them, sets otherwise. A
-/// table in the place of `network.layers` has layers' names as its keys. Throws
-/// Error(kInvalidArgument) as reading does, and for a layer that is not there.
+/// table in the place of `network.layers` has layers' names as its keys. What was expected of the
+/// run before is left out, and so are keys that a new `kind` of optimiser or schedule does not
+/// have. Throws Error(kInvalidArgument) as reading does, and for a layer that is not there.
 [[nodiscard]] RunConfig changed(const RunConfig& run, const ConfigValue& changes);
 
 /// Every key of a run, in the order of configs/README.md: first those with dotted names from the

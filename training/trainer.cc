@@ -862,6 +862,11 @@ bool Run::train_step(GroupRange range) {
       const WidthLoss widest = losses[static_cast<std::size_t>(range.size() - 1)];
       if (training.distillation.enabled()) learn_from_teacher(learner.plan, batch, learned);
       if (selector_) weigh_by_selector(learner.plan, batch, step, position);
+      for (std::size_t i = 0; i < training.width_weights.size(); ++i) {
+        learner.plan.weigh(static_cast<int>(i) + 1,
+                           std::vector<float>(static_cast<std::size_t>(batch.size),
+                                              static_cast<float>(training.width_weights[i])));
+      }
       learner.plan.backward();
       average_over_ranks(learner, learned);
       if (learns_alone(range.last)) {
@@ -920,6 +925,13 @@ bool Run::train_step(GroupRange range) {
     if (learner.average && !finished) learner.average->swap();
     if (finished) learner.average.reset();
     report.seconds = seconds_since(epoch_start);
+    if (!ranks_.alone()) {
+      const Ranks::Summing summed = Ranks::summing();
+      log_event("ranks", {{"epoch", number(position.current_epoch())},
+                          {"ranks", number(ranks_.size())},
+                          {"bytes_summed", number(static_cast<double>(summed.bytes))},
+                          {"seconds_summing", number(summed.seconds)}});
+    }
     log_event("epoch", {{"first_group", number(range.first)},
                         {"last_group", number(range.last)},
                         {"epoch", number(position.current_epoch())},

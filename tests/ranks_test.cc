@@ -1,0 +1,249 @@
+// Several processes train as one does: real runs of the command under mpirun.
+#include "training/ranks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bellows/bellows.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/data_fixtures.h"
+
+namespace bellows {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+using Path = std::filesystem::path;
+
+TEST(Ranks, OneProcessAloneSumsNothingAndSharesNothing) {
+  const Ranks ranks;
+  EXPECT_TRUE(ranks.alone());
+  EXPECT_TRUE(ranks.first());
+  std::vector<float> values = {1, 2};
+  ranks.sum(std::span(values));
+  EXPECT_EQ(values, (std::vector<float>{1, 2}));
+  EXPECT_EQ(Ranks::summing().bytes, 0U);
+}
+
+class RanksUnderMpirun : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Ranks::supported()) GTEST_SKIP() << "built without MPI";
+    if (std::system("command -v mpirun > /dev/null") != 0) GTEST_SKIP() << "there is no mpirun";
+    // Tests may run as root, in a container, and beside others.
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+
+  // One batch of 64 drawn digits is an epoch, so that the log has every batch's loss.
+  [[nodiscard]] std::string config(int epochs) const {
+    std::ofstream(path("run.toml")) << R"(name = "ranks"
+[network]
+input = [1, 28, 28]
+classes = 10
+groups = 2
+layers = [
+  { kind = "conv", name = "conv1", channels = [4, 6], kernel = 5, stride = 3, bias = false },
+  { kind = "batch_norm", name = "norm1" },
+  { kind = "relu", name = "relu1" },
+  { kind = "linear", name = "linear2", features = [8, 8] },
+  { kind = "relu", name = "relu2" },
+  { kind = "head", name = "head" },
+]
+[data]
+format = "digits"
+validation = 0.2
+[data.digits]
+train_images = 80
+test_images = 20
+[data.augmentation]
+crop_padding = 2
+[training]
+epochs = [)" << epochs << R"(]
+batch_size = 64
+threads = 1
+checkpoint_every = 10
+[training.optimiser]
+learning_rate = 0.1
+[training.learning_rate_schedule]
+kind = "constant"
+)";
+    return path("run.toml");
+  }
+
+  struct Result {
+    int code = 0;
+    std::string text;  // both streams
+  };
+  [[nodiscard]] static std::string launcher(int ranks) {
+    return ranks == 1 ? "" : "mpirun --oversubscribe -n " + std::to_string(ranks) + " ";
+  }
+  // `bellows train ARGUMENTS` by so many ranks.
+  [[nodiscard]] Result train(int ranks, const std::string& arguments) const {
+    const std::string output = path("output");
+    const int status = std::system((launcher(ranks) + "'" + BELLOWS_COMMAND + "' train " +
+                                    arguments + " > '" + output + "' 2>&1")
+                                       .c_str());
+    const Bytes bytes = read_file(output);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, {bytes.begin(), bytes.end()}};
+  }
+
+  [[nodiscard]] std::vector<double> losses(const std::string& run) const {
+    std::ifstream log(folder_ / run / "log.jsonl");
+    std::vector<double> result;
+    for (std::string line; std::getline(log, line);) {
+      const Json event = Json::parse(line);
+      if (event["event"] == "epoch") result.push_back(event["loss"].get<double>());
+    }
+    return result;
+  }
+
+  Path folder_ = fresh_folder();
+};
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    largest = std::max(largest, std::abs(a[i] - b[i]));
+  }
+  return largest;
+}
+
+TEST_F(RanksUnderMpirun, TwoLearnWhatOneProcessLearnsOverFiftyBatches) {
+  const std::string run = config(25);
+  for (const int ranks : {1, 2}) {
+    const Result result = train(ranks, run + " --out " + path(std::to_string(ranks)));
+    ASSERT_EQ(result.code, 0) << result.text;
+  }
+  ASSERT_EQ(losses("1").size(), 50U);
+  EXPECT_LT(largest_difference(losses("1"), losses("2")), 1e-4);
+  EXPECT_LT(losses("1").back(), losses("1").front() / 2);
+  // Statistics of each rank's own half are others.
+  const Result own = train(
+      2, run + " --out " + path("own") + " --set 'training.synchronised_normalisation = false'");
+  ASSERT_EQ(own.code, 0) << own.text;
+  EXPECT_GT(largest_difference(losses("1"), losses("own")), 1e-2);
+}
+
+TEST_F(RanksUnderMpirun, OnlyTheGradientsOfTheTrainedGroupTravel) {
+  const std::string run = config(5);
+  ASSERT_EQ(train(2, run + " --out " + path("run")).code, 0);
+  std::ifstream log(folder_ / "run" / "log.jsonl");
+  std::vector<double> bytes;
+  for (std::string line; std::getline(log, line);) {
+    const Json event = Json::parse(line);
+    if (event["event"] == "ranks") bytes.push_back(event["bytes_summed"].get<double>());
+  }
+  ASSERT_EQ(bytes.size(), 10U);
+  const Model model = Model::load(path("run/model.safetensors"));
+  // Every value of the group once a batch, and little beside it: sums of statistics and losses.
+  const double first = static_cast<double>(model.width(1).weight_bytes);
+  const double second = static_cast<double>(model.width(2).weight_bytes) - first;
+  const double batch_of_first = (bytes[4] - bytes[0]) / 4;
+  const double batch_of_second = (bytes[9] - bytes[5]) / 4;
+  EXPECT_GT(batch_of_first, first);
+  EXPECT_LT(batch_of_first, first + 500);
+  EXPECT_GT(batch_of_second, second);
+  EXPECT_LT(batch_of_second, second + 500);
+}
+
+TEST_F(RanksUnderMpirun, EveryWayOfTrainingWorksTogether) {
+  const std::string run = config(2);
+  ASSERT_EQ(train(1, run + " --out " + path("teacher")).code, 0);
+  const std::vector<std::string> ways = {
+      "training.stacking = true; training.average = 0.9", "training.look_ahead = 1",
+      "training.schedule = 'joint'; training.distillation.teacher = 'widest'",
+      "training.optimiser.kind = 'adamw'; training.distillation.teacher = 'model'; "
+      "training.distillation.model = '" +
+          path("teacher/model.safetensors") + "'"};
+  for (const std::string& set : ways) {
+    for (const int ranks : {1, 2}) {
+      const Result result = train(ranks, run + " --overwrite --out " + path(std::to_string(ranks)) +
+                                             " --set \"" + set + "\"");
+      ASSERT_EQ(result.code, 0) << set << '\n' << result.text;
+    }
+    EXPECT_LT(largest_difference(losses("1"), losses("2")), 1e-3) << set;
+  }
+}
+
+TEST_F(RanksUnderMpirun, AKilledOneEndsAllAndLeavesACheckpointToGoOnFrom) {
+  const std::string run = config(100000);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " + run +
+                                " --out '" + path("run") + "' > '" + path("output") + "' 2>&1";
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  // The ranks are mpirun's children.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::vector<pid_t> ranks;
+  while (std::chrono::steady_clock::now() < deadline && losses("run").size() < 50) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  const std::string children =
+      "/proc/" + std::to_string(child) + "/task/" + std::to_string(child) + "/children";
+  std::ifstream list(children);
+  for (pid_t rank = 0; list >> rank;) ranks.push_back(rank);
+  ASSERT_EQ(ranks.size(), 2U);
+  ::kill(ranks.back(), SIGKILL);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+  const Bytes output = read_file(path("output"));
+  EXPECT_THAT(std::string(output.begin(), output.end()),
+              AllOf(HasSubstr("another rank has failed"), HasSubstr("--resume")));
+  const std::size_t before = losses("run").size();
+  const pid_t again = ::fork();
+  ASSERT_GE(again, 0);
+  if (again == 0) {
+    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " + run +
+                                " --resume --out '" + path("run") + "' > '" + path("output") +
+                                "' 2>&1";
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  while (std::chrono::steady_clock::now() < deadline && losses("run").size() < before + 20) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_GE(losses("run").size(), before + 20);
+  ::kill(again, SIGTERM);
+  ::waitpid(again, &status, 0);
+}
+
+TEST_F(RanksUnderMpirun, WhatIsWrongIsSaidOnceAndEndsAll) {
+  const Result uneven = train(2, config(1) + " --batch-size 63 --out " + path("run"));
+  EXPECT_EQ(uneven.code, 1);
+  EXPECT_THAT(uneven.text, HasSubstr("batch_size' is 63, which cannot be shared equally by 2"));
+  EXPECT_EQ(uneven.text.find("error:"), uneven.text.rfind("error:"));
+  EXPECT_FALSE(std::filesystem::exists(path("run")));
+  const Result usage = train(2, config(1) + " --threads none");
+  EXPECT_EQ(usage.code, 2);
+  EXPECT_THAT(usage.text, HasSubstr("--threads"));
+  EXPECT_EQ(usage.text.find("error:"), usage.text.rfind("error:"));
+  // Only the first sees the folder; the other is ended with it.
+  ASSERT_EQ(train(1, config(1) + " --out " + path("run")).code, 0);
+  const Result taken = train(2, config(1) + " --out " + path("run"));
+  EXPECT_EQ(taken.code, 1);
+  EXPECT_THAT(taken.text, AllOf(HasSubstr("holds a run"), HasSubstr("--overwrite")));
+}
+
+}  // namespace
+}  // namespace bellows
