@@ -93,6 +93,8 @@ function(check_library_source path folder text)
     "libcurl and zlib belong in training/")
   confine(${path} "${text}" "[<\"]ft2build\\.h[>\"]" "training/data/street_fonts\\.cc"
     "FreeType belongs in training/data/street_fonts.cc")
+  confine(${path} "${text}" "[<\"]mpi\\.h[>\"]" "training/ranks\\.cc"
+    "MPI belongs in training/ranks.cc")
   confine(${path} "${text}" "[<\"](libpng[0-9]*/)?png\\.h[>\"]" "training/|cli/"
     "libpng belongs in training/ and cli/")
   confine(${path} "${text}" "[<\"](coin/)?(Cbc|Clp|Coin|Osi)[A-Za-z]+\\.h(pp)?[>\"]"
