@@ -178,12 +178,13 @@ void dense(const Network& network, int width) {
   }
 }
 
-void learn(const Network& network, int group, int batch, int threads) {
+void learn(const Network& network, int group, int batch, int threads, bool bf16) {
   const ThreadCount thread_count(threads);
   WeightSet weights = initial_weights(network);
   WeightSet gradients(network, network.groups());
-  LearningPlan plan(network, weights, gradients,
-                    {.trainable = {group, group}, .batch = batch, .threads = threads});
+  LearningPlan plan(
+      network, weights, gradients,
+      {.trainable = {group, group}, .batch = batch, .threads = threads, .bf16 = bf16});
   const std::vector<float> images = random_images(network, batch);
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(batch), 0);
   plan.forward(images.data(), labels.data(), 1);
@@ -201,10 +202,10 @@ int run(const std::vector<std::string>& arguments) {
     return arguments.size() > index ? std::max(1, std::stoi(arguments[index])) : fallback;
   };
   if (arguments.size() < 2) {
-    std::fprintf(
-        stderr,
-        "usage: bellows_step_times infer|direct|dense|learn <configuration> [batch or width] "
-        "[threads] [group]\n");
+    std::fprintf(stderr,
+                 "usage: bellows_step_times infer|direct|dense|learn|learn-bf16 <configuration> "
+                 "[batch or width] "
+                 "[threads] [group]\n");
     return 2;
   }
   const RunConfig config = read_run_config(std::filesystem::path(arguments[1]));
@@ -213,15 +214,17 @@ int run(const std::vector<std::string>& arguments) {
           arguments[0] == "infer" ? Winograd::kInstead : Winograd::kNo);
   } else if (arguments[0] == "dense") {
     dense(config.network, std::min(number(2, 4), config.network.groups()));
-  } else if (arguments[0] == "learn") {
+  } else if (arguments[0] == "learn" || arguments[0] == "learn-bf16") {
+    const bool bf16 = arguments[0] == "learn-bf16";
     if (arguments.size() > 4) {
       learn(config.network, std::min(number(4, 1), config.network.groups()), number(2, 128),
-            number(3, 2));
+            number(3, 2), bf16);
     } else {
-      learn(config.network.as_one_group(), 1, number(2, 128), number(3, 2));
+      learn(config.network.as_one_group(), 1, number(2, 128), number(3, 2), bf16);
     }
   } else {
-    std::fprintf(stderr, "'%s' is not one of infer, direct, dense, learn\n", arguments[0].c_str());
+    std::fprintf(stderr, "'%s' is not one of infer, direct, dense, learn, learn-bf16\n",
+                 arguments[0].c_str());
     return 2;
   }
   return 0;

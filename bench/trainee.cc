@@ -6,13 +6,13 @@
 
 namespace bellows::bench {
 
-Trainee::Trainee(Network network, int batch, int threads)
+Trainee::Trainee(Network network, int batch, int threads, bool bf16)
     : network_(std::move(network)),
       weights_(initial_weights(network_)),
       gradients_(network_, 1),
       batch_(batch),
       plan_(network_, weights_, gradients_,
-            {.trainable = {1, 1}, .batch = batch, .threads = threads}),
+            {.trainable = {1, 1}, .batch = batch, .threads = threads, .bf16 = bf16}),
       optimiser_({}, blocks()),
       images_(random_images(network_, batch)) {
   for (int i = 0; i < batch; ++i) labels_.push_back(i % network_.classes());

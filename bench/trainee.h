@@ -14,7 +14,8 @@ namespace bellows::bench {
 /// Everything that one training step of a network of one group needs.
 class Trainee {
  public:
-  Trainee(Network network, int batch, int threads);
+  /// `bf16`: as in LearningOptions.
+  Trainee(Network network, int batch, int threads, bool bf16 = false);
 
   void forward() { plan_.forward(images_.data(), labels_.data(), ++step_); }
   void backward() { plan_.backward(); }

@@ -54,6 +54,14 @@ auto backward_desc(const Hint& hint, const Arguments&... arguments) {
 #endif
 }
 
+dnnl::memory::data_type type_of(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_data_type();
+#else
+  return desc.data_type();
+#endif
+}
+
 [[noreturn]] void refuse(const char* what, const dnnl::error& error) {
   throw Error(ErrorCode::kUnsupported,
               std::string("oneDNN cannot make ") + what + " on this machine: " + error.what());
@@ -267,7 +275,12 @@ std::optional<Primitive> convolution_backward_weights(const Desc& src, const Des
                                                       bool has_bias, const Desc& diff_dst,
                                                       const Window& window) {
   return unless_unimplemented("the gradient of a convolution's weights", [&] {
-    const auto hint = convolution_forward_desc(dnnl::prop_kind::forward_training, src, diff_weights,
+    // The forward pass has weights of the type of what it reads, whatever their gradient is.
+    const bool same = type_of(src) == type_of(diff_weights);
+    const Desc weights =
+        same ? diff_weights
+             : Desc(dims_of(diff_weights), type_of(src), dnnl::memory::format_tag::any);
+    const auto hint = convolution_forward_desc(dnnl::prop_kind::forward_training, src, weights,
                                                has_bias, diff_dst, window, attributes());
     const auto desc = backward_desc<dnnl::convolution_backward_weights>(
         hint, dnnl::algorithm::convolution_direct, src, diff_weights, bias_desc(has_bias, diff_dst),

@@ -2,6 +2,7 @@
 
 #include <bellows/error.h>
 
+#include "layers/bf16_conv_learning_onednn.h"
 #include "layers/dense_learning_onednn.h"
 #include "layers/depthwise_onednn.h"
 
@@ -66,6 +67,11 @@ void emit_depthwise_backward(const Conv& layer, int group, const TensorPlace* di
 }  // namespace
 
 void emit_learning_forward(const Conv& layer, LearningEmitter& emitter) {
+  if (!layer.depthwise() &&
+      emit_bf16_forward(dense_geometry(layer), emitter.site().groups_read(emitter.group()),
+                        emitter)) {
+    return;
+  }
   emit_forward(layer, emitter);
 }
 

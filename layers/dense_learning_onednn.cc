@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "layers/bf16_conv_learning_onednn.h"
+
 namespace bellows {
 namespace {
 
@@ -31,6 +33,7 @@ void emit_weight_gradient(const DenseGeometry& geometry, GroupRange reads, int g
   piece.kernel = geometry.kernel.height * geometry.kernel.width;
   piece.padded_columns = src.layout.padded_channels(reads);
   piece.row_positions = diff_dst.layout.channel_positions(here);
+  if (emit_bf16_weight_gradient(geometry, reads, group, piece, emitter)) return;
 
   const int batch = diff_dst.layout.batch();
   const Desc any(dense_weight_dims(outputs, piece.padded_columns, geometry, batch), kF32,
@@ -77,6 +80,7 @@ void emit_data_gradient(const DenseGeometry& geometry, const std::function<Group
     rows += diff_dst.layout.padded_channels({group, group});
     pieces.push_back({group, std::move(piece)});
   }
+  if (emit_bf16_data_gradient(geometry, source, readers, rows, pieces, diff_src, emitter)) return;
   const int batch = diff_dst.layout.batch();
   const View src_view = dense_view(geometry, diff_src, {source, source});
   const View dst_view = dense_view(geometry, diff_dst, readers);

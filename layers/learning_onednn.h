@@ -31,6 +31,8 @@ class LearningEmitter : public ForwardEmitter {
  public:
   /// The trainable groups.
   [[nodiscard]] virtual GroupRange range() const = 0;
+  /// Whether convolutions may multiply in bfloat16.
+  [[nodiscard]] virtual bool bf16() const = 0;
 
   /// Memory of this layer and group that keeps its content from forward to backward; the same
   /// `slot` gives the same memory.

@@ -175,6 +175,7 @@ class Learner final : public LearningEmitter {
 
   // LearningEmitter
   [[nodiscard]] GroupRange range() const override { return options_.trainable; }
+  [[nodiscard]] bool bf16() const override { return options_.bf16; }
 
   [[nodiscard]] View keep(int slot, int group, const Desc& desc) override {
     View& view = kept_[{node_, group, slot}];
@@ -428,7 +429,7 @@ class Learner final : public LearningEmitter {
   std::vector<std::vector<TensorPlace>> contributions_;  // by tensor: parts of its gradient
   std::vector<bool> merged_;                             // by node: done by the node before
   TensorPlace diff_logits_;
-  std::array<BufferId, 3> temporaries_{};
+  std::array<BufferId, 5> temporaries_{};
   std::map<std::tuple<int, int, int>, View> kept_;  // by node, group, slot
   std::map<std::tuple<int, int, ParameterRole>, View> packed_;
   std::map<std::pair<int, int>, std::unique_ptr<std::uint64_t>> step_seeds_;  // by node, group
@@ -455,6 +456,7 @@ struct LearningPlan::State {
         stream(cpu_engine()) {
     learner.emit_all();
     memory.emplace(plan.table);
+    if (options.alone) plan.programs.clear();
     for (const Program& program : plan.programs) frozen.emplace_back(program, *memory);
     forward.emplace(learner.forward, *memory);
     backward.emplace(learner.backward, *memory);

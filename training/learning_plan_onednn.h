@@ -15,8 +15,13 @@ namespace bellows {
 
 struct LearningOptions {
   GroupRange trainable{1, 1};  ///< groups below are frozen, groups above do not exist yet
+  /// Groups below are not run, and count as 0: for a group that reads nothing of them but by a head
+  /// whose weights for them are 0.
+  bool alone = false;
   int batch = 128;
   int threads = 1;
+  /// Convolutions multiply in bfloat16 where that is faster here (has_fast_bf16), else in f32.
+  bool bf16 = false;
   double label_smoothing = 0;
   double decorrelation = 0;  ///< weight of that loss (decorrelation.h), between what the heads read
   std::uint64_t seed = 1;    ///< of dropout

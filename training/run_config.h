@@ -60,7 +60,8 @@ struct TrainingConfig {
   std::vector<int> epochs = {10};  ///< one number for every group, or one for each
   int batch_size = 128;
   int seed = 1;
-  int threads = 0;  ///< 0: one for each core
+  int threads = 0;                ///< 0: one for each core
+  std::string precision = "f32";  ///< of products while learning: "f32" or "bf16"
   double label_smoothing = 0;
   bool stacking = false;       ///< see training/stacking.h
   double gradient_clip = 0;    ///< largest Euclidean norm of all gradients together; 0: no limit

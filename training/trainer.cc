@@ -165,6 +165,12 @@ std::string described(const Dataset& images) {
 std::string selector_array(std::size_t number) { return "selector." + std::to_string(number); }
 std::string average_array(std::size_t number) { return "average." + std::to_string(number); }
 
+// Whether the group reads nothing of those before it, neither by its layers nor by its head.
+bool stands_alone(const RunConfig& config, GroupRange range) {
+  return config.training.stacking && range.first > 1 && config.training.decorrelation == 0 &&
+         config.network.connectivity() == Connectivity::kGrouped;
+}
+
 // What a step learns with, besides weights and images. Only the trainable groups' blocks are handed
 // to the optimiser: the others are frozen by construction.
 struct Learner {
@@ -174,8 +180,10 @@ struct Learner {
         optimiser(config.training.optimiser, learned_blocks(config.network, weights, range)),
         plan(config.network, weights, gradients,
              {.trainable = range,
+              .alone = stands_alone(config, range),
               .batch = config.training.batch_size / ranks.size(),
               .threads = threads,
+              .bf16 = config.training.precision == "bf16",
               .label_smoothing = config.training.label_smoothing,
               .decorrelation = config.training.decorrelation,
               .seed = seed ^ static_cast<std::uint64_t>(ranks.rank()),
