@@ -222,7 +222,8 @@ std::string headline(const RunConfig& config, const TrainingData& data) {
   return config.name + ": " + std::to_string(config.network.groups()) + " groups, schedule " +
          config.training.schedule + "; " + data.training.name() + " " +
          data.training.shape().text() + ": " + count(data.training.size()) + " training, " +
-         count(data.validation.size()) + " validation, " + count(test) + " test images";
+         count(data.validation.size()) + " validation, " + count(test) + " test images" +
+         (multiplies_in_bf16(config.training) ? "; products in bfloat16" : "");
 }
 
 std::string resume_command(const Arguments& arguments, const Ranks& ranks) {
@@ -294,6 +295,9 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
   } else if (ranks.first()) {
     console.print(headline(config, data));
     if (!data.test) console.print("no test images: " + printable(data.without_test));
+    if (config.training.precision == "bf16" && !multiplies_in_bf16(config.training)) {
+      console.print("this processor has no matrix instructions for bfloat16: products in f32");
+    }
   }
 
   TrainerOptions options;

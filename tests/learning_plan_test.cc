@@ -18,6 +18,7 @@
 #include "tests/grouped_networks.h"
 #include "tests/refusal.h"
 #include "training/optimiser.h"
+#include "training/stacking.h"
 
 namespace bellows {
 namespace {
@@ -333,6 +334,33 @@ TEST(LearningPlan, LogitsOfFrozenWidthsAreThoseOfASession) {
       EXPECT_NEAR(logits[i], expected[static_cast<std::size_t>(width - 1)][i], 1e-5);
     }
   }
+}
+
+TEST(LearningPlan, AGroupThatReadsNothingOfOthersLearnsTheSameWithoutThem) {
+  const Network network = Network::read(config::network(
+      {1, 12, 12}, 3, 2, "grouped", "per_width",
+      {config::conv("conv1", {5, 7}, 3, 1, false), config::layer("batch_norm", "norm1"),
+       config::layer("relu", "relu1"), config::conv("conv2", {6, 4}, 3, 0)}));
+  std::vector<std::vector<float>> logits;
+  std::vector<std::vector<std::byte>> learned;
+  for (const bool alone : {false, true}) {
+    WeightSet weights = random_weights(network, 2);
+    forget_narrower(network, 2, weights);
+    WeightSet gradients(network, 2);
+    LearningPlan plan(network, weights, gradients,
+                      {.trainable = {2, 2}, .alone = alone, .batch = kBatch, .threads = 1});
+    const std::vector<float> images = random_images(network, kBatch, 4);
+    const std::vector<int> labels = random_labels(network, kBatch, 4);
+    plan.forward(images.data(), labels.data(), 1);
+    plan.backward();
+    forget_narrower(network, 2, gradients);
+    logits.push_back(plan.logits(2));
+    const auto bytes = gradients.group_bytes(2);
+    learned.emplace_back(reinterpret_cast<const std::byte*>(bytes.data()),
+                         reinterpret_cast<const std::byte*>(bytes.data() + bytes.size()));
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+  EXPECT_EQ(learned[0], learned[1]);
 }
 
 TEST(LearningPlan, RefusesWhatCannotBeTrained) {

@@ -346,6 +346,47 @@ TEST_F(RunConfigFile, ChangesKeysAndLayersByNameAndExpectsNothingOfTheOutcome) {
   }
 }
 
+TEST_F(RunConfigFile, TakesFromItsBaseWhatItDoesNotSay) {
+  std::ofstream(folder_ / "base.toml")
+      << kName << kNetwork << "[training]\nepochs = [3, 5]\nbatch_size = 32\n";
+  const RunConfig run = read(
+      "name = 'other'\nbase = 'base.toml'\n[training]\nbatch_size = 64\n"
+      "[network.layers.conv1]\nchannels = [8, 8]\n");
+  EXPECT_EQ(run.name, "other");
+  EXPECT_EQ(run.source, file_.string());
+  EXPECT_EQ(run.training.batch_size, 64);
+  EXPECT_EQ(run.training.epochs, (std::vector<int>{3, 5}));
+  EXPECT_EQ(run.network.tensors()[1].shape.channels, (std::vector<int>{8, 8}));
+
+  const RunConfig plain = read("name = 'plain'\nbase = 'base.toml'\nplain_width = 2\n");
+  EXPECT_EQ(plain.network.write().to_json(),
+            read_run_config(folder_ / "base.toml").network.as_one_group().write().to_json());
+  EXPECT_EQ(plain.training.epochs, (std::vector<int>{5}));
+}
+
+TEST_F(RunConfigFile, RefusesABaseThatDoesNotServe) {
+  std::ofstream(folder_ / "base.toml") << kName << kNetwork;
+  std::ofstream(folder_ / "middle.toml") << "name = 'middle'\nbase = 'base.toml'\n";
+  const std::string name = "name = 'other'\n";
+  EXPECT_THAT(refusal(name + "base = 'middle.toml'\n"),
+              AllOf(StartsWith(":2: key 'base'"), HasSubstr("middle.toml"), HasSubstr("itself")));
+  EXPECT_THAT(refusal("base = 'base.toml'\n"), HasSubstr("key 'name' is missing"));
+  EXPECT_THAT(refusal(name + "base = 'base.toml'\nplain_width = 3\n"),
+              AllOf(StartsWith(":3: key 'plain_width' is 3"), HasSubstr("2 widths")));
+  EXPECT_THAT(refusal(name + "base = 'base.toml'\n[training]\nepoch = [1]\n"),
+              AllOf(StartsWith(":4"), HasSubstr("epoch")));
+  EXPECT_THAT(refusal(name + "base = 7\n"), StartsWith(":2: key 'base'"));
+  EXPECT_THAT(refusal(name + "plain_width = 1\n"),
+              StartsWith(":2: key 'plain_width' needs key 'base'"));
+  try {
+    static_cast<void>(read(name + "base = 'none.toml'\n"));
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_THAT(error.what(), HasSubstr("none.toml"));
+  }
+}
+
 TEST_F(RunConfigFile, RefusesANetworkWhoseShapesDoNotFit) {
   std::string text = std::string(kName) + kNetwork;
   text.replace(text.find("kernel = 3"), 10, "kernel = 9");

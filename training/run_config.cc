@@ -43,6 +43,25 @@ void visit_augmentation(AugmentationOptions& options, FieldVisitor& visitor) {
               {.help = "factor of size is within 1 +- this", .minimum = 0, .maximum = kMaxScale});
 }
 
+// How a configuration begins that is made of another one.
+constexpr const char* kBaseKey = "base";
+constexpr const char* kPlainWidthKey = "plain_width";
+struct Derivation {
+  std::string base;
+  int plain_width = 0;
+
+  void visit_fields(FieldVisitor& visitor) {
+    visitor.field(kBaseKey, base,
+                  {.help = "another configuration, whose path is relative to this one; what stands "
+                           "here replaces or completes what stands there"});
+    visitor.field(kPlainWidthKey, plain_width,
+                  {.help = "with a base: its channels of this width as a plain network, one group "
+                           "where all read all; 0: the base's groups",
+                   .minimum = 0,
+                   .maximum = 1000});
+  }
+};
+
 // All of a run but the network's own fields; that its table is known, and needed, is said here.
 void visit_run(FieldVisitor& visitor, std::string& name, DataConfig& data, TrainingConfig& training,
                ExpectedConfig& expected) {
@@ -283,6 +302,47 @@ ConfigValue fields_of_kind(const std::string& kind) {
   return writer.value();
 }
 
+// The run of a file that has a base.
+RunConfig derived(const ConfigValue& table, const std::filesystem::path& path) {
+  Derivation derivation;
+  ConfigValue::Table own;
+  ConfigValue::Table changes;
+  for (const auto& member : std::get<ConfigValue::Table>(table.data())) {
+    const bool of_derivation = member.first == kBaseKey || member.first == kPlainWidthKey;
+    (of_derivation ? own : changes).push_back(member);
+  }
+  const ConfigValue own_table(std::move(own), table.where());
+  FieldReader reader(own_table, "");
+  derivation.visit_fields(reader);
+  reader.finish();
+  if (table.find("name") == nullptr)
+    fail(table, "name", "is missing; the base's is the base's own");
+  const std::filesystem::path base_path = path.parent_path() / derivation.base;
+  const ConfigValue base_table = read_toml(base_path);
+  if (base_table.find(kBaseKey) != nullptr) {
+    fail(table, kBaseKey, "names '" + base_path.string() + "', which has a base itself; name that");
+  }
+  RunConfig base = read_run_config(base_table);
+  const int width = derivation.plain_width;
+  if (width > base.network.groups()) {
+    fail(table, kPlainWidthKey,
+         "is " + std::to_string(width) + ", the base has " + std::to_string(base.network.groups()) +
+             " widths");
+  }
+  if (width > 0) {
+    base.network = base.network.first_groups(width).as_one_group();
+    base.training.epochs = {base.training.joint() ? base.training.epochs_of(1)
+                                                  : base.training.epochs_of(width)};
+    base.training.schedule = "incremental";
+    base.training.stacking = false;
+    base.training.look_ahead = 0;
+    base.training.width_weights.clear();
+    base.training.selector = {};
+    base.training.distillation = {};
+  }
+  return changed(base, ConfigValue(std::move(changes), table.where()));
+}
+
 void append(std::vector<FieldDocumentation>& entries, const std::vector<FieldDocumentation>& more) {
   entries.insert(entries.end(), more.begin(), more.end());
 }
@@ -312,6 +372,7 @@ std::vector<FieldDocumentation> document_run(const std::string& optimiser,
   training.learning_rate_schedule.kind = schedule;
   ExpectedConfig expected;
   FieldDocumenter documenter("");
+  Derivation().visit_fields(documenter);
   visit_run(documenter, name, data, training, expected);
   return documenter.entries();
 }
@@ -455,7 +516,9 @@ ConfigValue RunConfig::write() const {
 }
 
 RunConfig read_run_config(const std::filesystem::path& path) {
-  RunConfig run = read_run_config(read_toml(path));
+  const ConfigValue table = read_toml(path);
+  const bool has_base = table.find(kBaseKey) != nullptr || table.find(kPlainWidthKey) != nullptr;
+  RunConfig run = has_base ? derived(table, path) : read_run_config(table);
   run.source = path.string();
   return run;
 }

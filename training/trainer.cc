@@ -14,6 +14,7 @@
 #include "engine/model_state.h"
 #include "engine/sha256.h"
 #include "engine/threads.h"
+#include "layers/bf16_conv_learning_onednn.h"
 #include "training/checkpoint.h"
 #include "training/data/archive_reader.h"
 #include "training/data/loader.h"
@@ -183,7 +184,7 @@ struct Learner {
               .alone = stands_alone(config, range),
               .batch = config.training.batch_size / ranks.size(),
               .threads = threads,
-              .bf16 = config.training.precision == "bf16",
+              .bf16 = multiplies_in_bf16(config.training),
               .label_smoothing = config.training.label_smoothing,
               .decorrelation = config.training.decorrelation,
               .seed = seed ^ static_cast<std::uint64_t>(ranks.rank()),
@@ -660,6 +661,7 @@ ModelInfo Run::info(int groups) const {
   info.extra.emplace_back("training_images", std::to_string(data_.training.size()));
   info.extra.emplace_back(kTrainingImagesSha256, images_hashes_);
   if (config_.training.stacking) info.extra.emplace_back("stacking", "true");
+  if (multiplies_in_bf16(config_.training)) info.extra.emplace_back("precision", "bf16");
   if (options_.extend) info.extra.emplace_back("base_sha256", base_hashes_);
   // So that the same images can be found again: how the generator drew, what was held out.
   ConfigValue data = *config_.write().find("data");
@@ -678,7 +680,8 @@ Model Run::model_of(int groups) const {
 double Run::step_work(GroupRange range) const {
   const GroupRange learned = learned_with(range);
   double work = 0;
-  for (int group = 1; group <= learned.last; ++group) {
+  for (int group = stands_alone(config_, range) ? learned.first : 1; group <= learned.last;
+       ++group) {
     work += static_cast<double>(config_.network.macs(group)) * (group < learned.first ? 1 : 3);
   }
   return work;
@@ -1193,6 +1196,10 @@ TrainingData load_training_data(const DataConfig& config, const std::filesystem:
     data.without_test = error.what();
   }
   return data;
+}
+
+bool multiplies_in_bf16(const TrainingConfig& config) {
+  return config.precision == "bf16" && has_fast_bf16();
 }
 
 TrainingOutcome train(const RunConfig& config, const TrainingData& data,

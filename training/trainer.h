@@ -116,6 +116,10 @@ struct TrainerOptions {
   Ranks ranks = {};
 };
 
+/// Whether convolutions that learn will multiply in bfloat16: it is configured, and this processor
+/// has instructions for it.
+[[nodiscard]] bool multiplies_in_bf16(const TrainingConfig& config);
+
 struct TrainingOutcome {
   bool finished = false;  ///< false: stopped, to be resumed
   std::filesystem::path model;

@@ -1,5 +1,6 @@
 // Training beside PyTorch, in one run on one machine: forward, backward and SGD of plain networks,
-// one group of the widest width. docs/results/training_speed.md has results and how to read them.
+// one group of the widest width; in f32, and with products of bfloat16 numbers.
+// docs/results/training_speed.md has results and how to read them.
 //
 //   bellows_training_peers [--network NAME]... [--batch 128] [--threads 2] [--turns 9] [--python
 //   FILE]
@@ -29,7 +30,7 @@
 namespace bellows::peers {
 namespace {
 
-constexpr const char* kLayouts[] = {"plain", "channels_last"};
+constexpr const char* kPeers[] = {"plain", "channels_last", "bf16"};
 // A turn of steps lasts about so long.
 constexpr double kTurnSeconds = 2;
 // Threads of OpenMP that wait keep their cores busy for a while; whoever is next needs them.
@@ -52,26 +53,36 @@ struct Contender {
   std::vector<double> seconds = {};
 };
 
+// Ours to PyTorch's, a value for each network.
+struct Ratios {
+  std::vector<double> f32;   // both in f32
+  std::vector<double> bf16;  // ours with bfloat16, PyTorch's at its best with or without
+  std::vector<double> best;  // ours with bfloat16, PyTorch's in f32
+};
+
 void measure(const std::string& name, const Options& options, const std::filesystem::path& folder,
-             std::vector<double>& ratios) {
+             Ratios& ratios) {
   const Network network = bench::shipped_network(name).as_one_group();
   const std::filesystem::path file = folder / "network.json";
   std::ofstream(file) << network.write().to_json();
   const ThreadCount threads(options.threads);
-  bench::Trainee trainee(network.first_groups(1), options.batch, options.threads);
-  trainee.step();
-  std::vector<Contender> contenders{{"bellows", [&](int steps) {
-                                       return steps *
-                                              bench::seconds_of([&] { trainee.step(); }, steps);
-                                     }}};
+  bench::Trainee exact(network.first_groups(1), options.batch, options.threads);
+  bench::Trainee rounded(network.first_groups(1), options.batch, options.threads, /*bf16=*/true);
+  std::vector<Contender> contenders;
+  for (bench::Trainee* trainee : {&exact, &rounded}) {
+    trainee->step();
+    contenders.push_back({"bellows", [trainee](int steps) {
+                            return steps * bench::seconds_of([&] { trainee->step(); }, steps);
+                          }});
+  }
   std::vector<std::unique_ptr<Conversation>> peers;
   std::string version;
-  for (const char* layout : kLayouts) {
+  for (const char* form : kPeers) {
     peers.push_back(std::make_unique<Conversation>(std::vector<std::string>{
         options.python, std::string(BELLOWS_SOURCE_DIR) + "/bench/peers/training/torch_worker.py",
-        file.string(), std::to_string(options.batch), std::to_string(options.threads), layout}));
+        file.string(), std::to_string(options.batch), std::to_string(options.threads), form}));
     version = peers.back()->hear();
-    contenders.push_back({std::string("PyTorch ") + layout, [peer = peers.back().get()](int steps) {
+    contenders.push_back({std::string("PyTorch ") + form, [peer = peers.back().get()](int steps) {
                             peer->say(std::to_string(steps));
                             return std::stod(peer->hear());
                           }});
@@ -92,12 +103,21 @@ void measure(const std::string& name, const Options& options, const std::filesys
   for (Contender& contender : contenders) {
     speeds.push_back(options.batch / bench::median(contender.seconds));
   }
-  const double ratio = speeds[0] / std::max(speeds[1], speeds[2]);
-  ratios.push_back(ratio);
-  std::printf("%-18s %8.1f M %12.1f %12.1f %14.1f %8.3f   (%s)\n", name.c_str(),
-              1e-6 * static_cast<double>(network.macs(1)), speeds[0], speeds[1], speeds[2], ratio,
-              version.c_str());
+  const double f32 = std::max(speeds[2], speeds[3]);
+  ratios.f32.push_back(speeds[0] / f32);
+  ratios.bf16.push_back(speeds[1] / std::max(f32, speeds[4]));
+  ratios.best.push_back(speeds[1] / f32);
+  std::printf("%-18s %7.1f M %8.1f %8.1f %8.1f %13.1f %8.1f %8.3f %8.3f %8.3f   (%s)\n",
+              name.c_str(), 1e-6 * static_cast<double>(network.macs(1)), speeds[0], speeds[1],
+              speeds[2], speeds[3], speeds[4], ratios.f32.back(), ratios.bf16.back(),
+              ratios.best.back(), version.c_str());
   std::fflush(stdout);
+}
+
+double geometric_mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += std::log(value);
+  return std::exp(sum / static_cast<double>(values.size()));
 }
 
 void run(const Options& options) {
@@ -107,14 +127,14 @@ void run(const Options& options) {
   std::printf(
       "Images a second of whole training steps, batch %d, %d threads; medians of %d turns\n",
       options.batch, options.threads, options.turns);
-  std::printf("%-18s %10s %12s %12s %14s %8s\n", "network", "MACs", "bellows", "torch plain",
-              "channels_last", "ratio");
-  std::vector<double> ratios;
+  std::printf("%-18s %9s %8s %8s %8s %13s %8s %8s %8s %8s\n", "network", "MACs", "f32", "bf16",
+              "torch", "channels_last", "bf16", "f32/f32", "b/best", "b/f32");
+  Ratios ratios;
   for (const std::string& name : options.networks) measure(name, options, folder, ratios);
-  double sum = 0;
-  for (const double ratio : ratios) sum += std::log(ratio);
-  std::printf("geometric mean of the ratios to the better of the two: %.3f\n",
-              std::exp(sum / static_cast<double>(ratios.size())));
+  std::printf(
+      "geometric means: both in f32 %.3f, ours with bf16 to PyTorch's best %.3f, to its f32 "
+      "%.3f\n",
+      geometric_mean(ratios.f32), geometric_mean(ratios.bf16), geometric_mean(ratios.best));
   std::filesystem::remove_all(folder);
 }
 

@@ -1,7 +1,8 @@
 """Trains a network in PyTorch, as many steps at a time as it is told, and says how long they took.
 
-    python3 torch_worker.py NETWORK.json BATCH THREADS plain|channels_last
+    python3 torch_worker.py NETWORK.json BATCH THREADS plain|channels_last|bf16
 
+bf16 is channels_last with the forward pass under autocast to bfloat16.
 NETWORK.json is the table `network` of a configuration, of one group. Reads numbers of steps from
 standard input, a line each, and answers with seconds, after "ready" and PyTorch's version. Run by
 bellows_training_peers.
@@ -101,7 +102,7 @@ def main():
     model = nn.Sequential(body, nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], classes))
     images = torch.randn(batch, *network["input"])
     labels = torch.arange(batch) % classes
-    if layout == "channels_last":
+    if layout != "plain":
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
     model.train()
@@ -111,7 +112,9 @@ def main():
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        loss_of(model(images), labels).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=layout == "bf16"):
+            loss = loss_of(model(images), labels)
+        loss.backward()
         optimiser.step()
 
     step()
