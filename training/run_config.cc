@@ -315,6 +315,7 @@ RunConfig derived(const ConfigValue& table, const std::filesystem::path& path) {
   FieldReader reader(own_table, "");
   derivation.visit_fields(reader);
   reader.finish();
+  if (derivation.base.empty()) fail(table, kPlainWidthKey, "needs key 'base'");
   if (table.find("name") == nullptr)
     fail(table, "name", "is missing; the base's is the base's own");
   const std::filesystem::path base_path = path.parent_path() / derivation.base;
