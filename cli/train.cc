@@ -278,6 +278,10 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
   if (arguments.has("resume") && arguments.has("overwrite")) {
     throw UsageError("--resume goes on with a run and --overwrite begins anew; give one of them");
   }
+  if (arguments.has("extend") && arguments.has("fine-tune")) {
+    throw UsageError(
+        "--extend adds groups and --fine-tune goes on with the last; give one of them");
+  }
   const bool json = arguments.has("json");
   const RunConfig config = configure(arguments);
   const std::string data_path = data_folder(arguments, config.data);
@@ -303,6 +307,10 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
   TrainerOptions options;
   options.folder = out.value_or("runs/" + config.name);
   if (const auto base = arguments.text("extend")) options.extend = *base;
+  if (const auto model = arguments.text("fine-tune")) {
+    options.extend = *model;
+    options.fine_tune = true;
+  }
   options.resume = arguments.has("resume");
   options.overwrite = arguments.has("overwrite");
   options.created_with = std::string("bellows ") + version();
@@ -375,6 +383,9 @@ Verb train_verb() {
       {"extend", "MODEL",
        "Keep the groups of this model and train those that follow; the configuration is the "
        "model's with more groups"},
+      {"fine-tune", "MODEL",
+       "Keep the groups of this model but the last, which goes on learning from these images; the "
+       "configuration is the model's"},
       {"threads", "N", "Threads that compute (default: as configured, else one for each core)"},
       {"epochs", "N,..", "Epochs of every group, or one number for each group"},
       {"set", "KEY=VALUE;..",

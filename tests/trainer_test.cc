@@ -479,6 +479,43 @@ TEST_F(Trainer, ATeacherChangesWhatIsLearnedAndMustBeTheSameToGoOn) {
                            resuming);
 }
 
+TEST_F(Trainer, FineTuningGoesOnWithTheLastGroupAndKeepsThoseBefore) {
+  RunConfig config = run_config(3);
+  config.training.stacking = true;
+  trained(config, "first");
+  TrainerOptions tuning = options("tuned");
+  tuning.extend = model("first");
+  tuning.fine_tune = true;
+  // At no rate at all nothing moves but the running statistics of batch_norm.
+  config.training.optimiser.learning_rate = 1e-12;
+  trained(config, tuning);
+  ModelFile first = load_model(model("first"));
+  ModelFile tuned = load_model(model("tuned"));
+  ASSERT_EQ(tuned.network.groups(), 3);
+  EXPECT_EQ(tuned.facts.groups[0].sha256, first.facts.groups[0].sha256);
+  EXPECT_EQ(tuned.facts.groups[1].sha256, first.facts.groups[1].sha256);
+  EXPECT_NE(tuned.facts.groups[2].sha256, first.facts.groups[2].sha256);
+  for (const ParameterKey& key : first.network.parameters(3)) {
+    if (!key.spec.learned()) continue;
+    const auto before = std::as_const(first.weights).values(key);
+    const auto after = std::as_const(tuned.weights).values(key);
+    for (std::size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 1e-6);
+  }
+  // Stopped after every batch it ends with the same bits.
+  config.training.optimiser.learning_rate = 0.05;
+  tuning.folder = path("whole");
+  const Bytes whole = trained(config, tuning);
+  tuning.folder = path("stopped");
+  train_batch_by_batch(config, tuning, 8);
+  EXPECT_EQ(read_file(model("stopped")), whole);
+  tuning.folder = path("refused");
+  RunConfig wider = run_config(2);
+  expect_refused_unchanged(ErrorCode::kInvalidArgument, {"3 groups", "as many"}, wider, digits(),
+                           tuning);
+  expect_refused_unchanged(ErrorCode::kInvalidArgument, {"training.schedule", "last group"},
+                           run_config(3, "joint", "sgd"), digits(), tuning);
+}
+
 TEST_F(Trainer, ASelectorNeedsAllGroupsTrainedTogether) {
   trained(run_config(1), "base");
   RunConfig config = run_config(3, "joint", "sgd");

@@ -166,22 +166,16 @@ std::string described(const Dataset& images) {
 std::string selector_array(std::size_t number) { return "selector." + std::to_string(number); }
 std::string average_array(std::size_t number) { return "average." + std::to_string(number); }
 
-// Whether the group reads nothing of those before it, neither by its layers nor by its head.
-bool stands_alone(const RunConfig& config, GroupRange range) {
-  return config.training.stacking && range.first > 1 && config.training.decorrelation == 0 &&
-         config.network.connectivity() == Connectivity::kGrouped;
-}
-
 // What a step learns with, besides weights and images. Only the trainable groups' blocks are handed
 // to the optimiser: the others are frozen by construction.
 struct Learner {
-  Learner(const RunConfig& config, WeightSet& weights, GroupRange range, int threads,
+  Learner(const RunConfig& config, WeightSet& weights, GroupRange range, bool alone, int threads,
           std::uint64_t seed, const Ranks& ranks)
       : gradients(config.network, range.last),
         optimiser(config.training.optimiser, learned_blocks(config.network, weights, range)),
         plan(config.network, weights, gradients,
              {.trainable = range,
-              .alone = stands_alone(config, range),
+              .alone = alone,
               .batch = config.training.batch_size / ranks.size(),
               .threads = threads,
               .bf16 = multiplies_in_bf16(config.training),
@@ -292,7 +286,13 @@ class Run {
   }
 
   [[nodiscard]] bool learns_alone(int group) const {
-    return config_.training.stacking && group > 1;
+    return config_.training.stacking && group > 1 && !options_.fine_tune;
+  }
+
+  // Whether the group reads nothing of those before it, neither by its layers nor by its head.
+  [[nodiscard]] bool stands_alone(int group) const {
+    return learns_alone(group) && config_.training.decorrelation == 0 &&
+           config_.network.connectivity() == Connectivity::kGrouped;
   }
 
   const RunConfig& config_;
@@ -314,6 +314,7 @@ class Run {
   Normalisation normalisation_;
   std::optional<JointSelector> selector_;  // learned along with the groups
   std::optional<Teacher> teacher_;         // a model that is learned from
+  std::vector<float> fine_tuned_;          // where the last group begins, with fine-tuning
   std::vector<float> targets_;             // a teacher's probabilities for a batch
   std::vector<double> validation_;         // accuracy of the widths finished so far
   double seconds_before_ = 0;              // of earlier calls
@@ -411,7 +412,17 @@ void Run::load_base() {
            "key 'training.selector.alpha' is set, which needs all groups to be trained together; "
            "leave it out with --extend, and learn selectors by 'bellows tune'");
   }
-  if (base_groups_ >= groups()) {
+  if (options_.fine_tune) {
+    if (base_groups_ != groups()) {
+      refuse("the model '" + options_.extend->string() + "' has " + std::to_string(base_groups_) +
+             " groups, the configuration " + std::to_string(groups()) +
+             "; fine-tuning needs as many");
+    }
+    if (config_.training.joint()) {
+      refuse(source() +
+             "key 'training.schedule' is \"joint\"; fine-tuning trains the last group alone");
+    }
+  } else if (base_groups_ >= groups()) {
     refuse("the model '" + options_.extend->string() + "' has " + std::to_string(base_groups_) +
            " groups, the configuration " + std::to_string(groups()) +
            "; extending needs a configuration with more");
@@ -446,6 +457,12 @@ void Run::load_base() {
   std::ranges::copy(base.info.mean, normalisation_.mean.begin());
   std::ranges::copy(base.info.stddev, normalisation_.stddev.begin());
   validation_ = base.info.validation_accuracy;
+  if (options_.fine_tune) {
+    const std::span<const float> last = std::as_const(weights_).group_values(base_groups_);
+    fine_tuned_.assign(last.begin(), last.end());
+    weights_.keep_groups(--base_groups_);
+    if (!validation_.empty()) validation_.pop_back();
+  }
 }
 
 void Run::prepare_state() {
@@ -500,6 +517,10 @@ void Run::share_state() {
   for (int group = 1; group <= groups; ++group) {
     ranks_.share(weights_.group_values(group));
   }
+  int fine_tuned = static_cast<int>(fine_tuned_.size());
+  ranks_.share(fine_tuned);
+  fine_tuned_.resize(static_cast<std::size_t>(fine_tuned));
+  ranks_.share(std::span(fine_tuned_));
   int resumes = checkpoint_ ? 1 : 0;
   ranks_.share(resumes);
   if (resumes != 0) {
@@ -605,7 +626,8 @@ void Run::check_memory() const {
       "training group " + std::to_string(groups()) + " of '" + config_.name + "'",
       "use smaller groups or a smaller 'training.batch_size'", [&] {
         WeightSet weights(config_.network, groups());
-        return Learner(config_, weights, last, threads_, 0, ranks_).optimiser.updates();
+        return Learner(config_, weights, last, stands_alone(last.first), threads_, 0, ranks_)
+            .optimiser.updates();
       });
 }
 
@@ -646,7 +668,9 @@ ModelInfo Run::info(int groups) const {
   info.stddev = state_.stddev;
   info.data_set = data_.training.name();
   info.seed = config_.training.seed;
-  info.schedule = options_.extend ? "extend" : config_.training.schedule;
+  info.schedule = options_.fine_tune ? "fine-tune"
+                  : options_.extend  ? "extend"
+                                     : config_.training.schedule;
   info.epochs = base_epochs_;
   for (int group = base_groups_ + 1; group <= groups; ++group) {
     if (config_.training.joint() && group > base_groups_ + 1) break;
@@ -680,8 +704,7 @@ Model Run::model_of(int groups) const {
 double Run::step_work(GroupRange range) const {
   const GroupRange learned = learned_with(range);
   double work = 0;
-  for (int group = stands_alone(config_, range) ? learned.first : 1; group <= learned.last;
-       ++group) {
+  for (int group = stands_alone(range.first) ? learned.first : 1; group <= learned.last; ++group) {
     work += static_cast<double>(config_.network.macs(group)) * (group < learned.first ? 1 : 3);
   }
   return work;
@@ -785,12 +808,14 @@ bool Run::train_step(GroupRange range) {
     initialise_group(config_.network, group, static_cast<std::uint64_t>(training.seed),
                      training.lateral, weights_);
     if (learns_alone(group)) forget_narrower(config_.network, group, weights_);
+    if (!fine_tuned_.empty()) std::ranges::copy(fine_tuned_, weights_.group_values(group).begin());
   }
 
   // Batches and dropout of every step are drawn anew, and differently for every group.
   const auto step_seed = static_cast<std::uint64_t>(training.seed) * 1000003U +
                          static_cast<std::uint64_t>(range.first);
-  Learner learner(config_, weights_, learned, threads_, step_seed, ranks_);
+  Learner learner(config_, weights_, learned, stands_alone(range.first), threads_, step_seed,
+                  ranks_);
   Optimiser& optimiser = learner.optimiser;
   BatchLoader loader(data_.training, {.batch_size = training.batch_size,
                                       .seed = step_seed,

@@ -104,6 +104,9 @@ struct TrainerOptions {
   /// A finished model to add groups to: its groups are kept bit for bit, those of the configuration
   /// beyond are trained. Not this folder's own model, which the run replaces.
   std::optional<std::filesystem::path> extend;
+  /// With `extend`: the model has all groups already; the last one goes on learning from where it
+  /// stands, those before it stay bit for bit.
+  bool fine_tune = false;
   /// Go on from the folder's checkpoint, which must be there: every run has one from its beginning
   /// to its end. Without this a folder that holds a run is refused.
   bool resume = false;
