@@ -163,6 +163,29 @@ TEST_F(RanksUnderMpirun, OnlyTheGradientsOfTheTrainedGroupTravel) {
   EXPECT_LT(batch_of_second, second + 500);
 }
 
+// Two network namespaces with a cable between them: tests/two_hosts.sh.
+TEST_F(RanksUnderMpirun, TwoHostsLearnWhatOneProcessLearnsAndSendOnlyTheTrainedGroup) {
+  const std::string run = config(25);
+  const int status =
+      std::system(("'" BELLOWS_SOURCE_DIR "/tests/two_hosts.sh' '" BELLOWS_COMMAND "' train " +
+                   run + " --out " + path("hosts") + " > '" + path("output") + "' 2>&1")
+                      .c_str());
+  const Bytes output = read_file(path("output"));
+  const std::string text(output.begin(), output.end());
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << text;
+  ASSERT_EQ(status, 0) << text;
+  ASSERT_EQ(train(1, run + " --out " + path("one")).code, 0);
+  ASSERT_EQ(losses("hosts").size(), 50U);
+  EXPECT_LT(largest_difference(losses("hosts"), losses("one")), 1e-4);
+  const std::string label = "bytes sent through the cable: ";
+  const double sent = std::stod(text.substr(text.rfind(label) + label.size()));
+  // 25 batches of each group; frozen groups do not travel. The rest: statistics, start and end.
+  const double gradients =
+      25.0 * static_cast<double>(Model::load(path("one/model.safetensors")).width(2).weight_bytes);
+  EXPECT_GT(sent, gradients);
+  EXPECT_LT(sent, 1.15 * gradients + 200000);
+}
+
 TEST_F(RanksUnderMpirun, EveryWayOfTrainingWorksTogether) {
   const std::string run = config(2);
   ASSERT_EQ(train(1, run + " --out " + path("teacher")).code, 0);
