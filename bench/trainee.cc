@@ -9,10 +9,13 @@ namespace bellows::bench {
 Trainee::Trainee(Network network, int batch, int threads, bool bf16)
     : network_(std::move(network)),
       weights_(initial_weights(network_)),
-      gradients_(network_, 1),
+      gradients_(network_, network_.groups()),
       batch_(batch),
       plan_(network_, weights_, gradients_,
-            {.trainable = {1, 1}, .batch = batch, .threads = threads, .bf16 = bf16}),
+            {.trainable = {network_.groups(), network_.groups()},
+             .batch = batch,
+             .threads = threads,
+             .bf16 = bf16}),
       optimiser_({}, blocks()),
       images_(random_images(network_, batch)) {
   for (int i = 0; i < batch; ++i) labels_.push_back(i % network_.classes());
@@ -41,7 +44,7 @@ double Trainee::backward_flops() const {
 
 std::vector<ParameterBlock> Trainee::blocks() {
   std::vector<ParameterBlock> blocks;
-  for (const ParameterKey& key : network_.parameters(1)) {
+  for (const ParameterKey& key : network_.parameters(network_.groups())) {
     if (!key.spec.learned()) continue;
     blocks.push_back({network_.parameter_name(key), weights_.values(key), gradients_.values(key),
                       key.spec.decays()});

@@ -11,10 +11,10 @@
 
 namespace bellows::bench {
 
-/// Everything that one training step of a network of one group needs.
+/// Everything that one training step of a group needs; those before it are frozen.
 class Trainee {
  public:
-  /// `bf16`: as in LearningOptions.
+  /// The last group of `network` learns. `bf16`: as in LearningOptions.
   Trainee(Network network, int batch, int threads, bool bf16 = false);
 
   void forward() { plan_.forward(images_.data(), labels_.data(), ++step_); }
@@ -24,8 +24,8 @@ class Trainee {
   void step();
 
   [[nodiscard]] const Network& network() const { return network_; }
-  /// Operations of a batch, two for each multiply-accumulate. Gradients of weights and of inputs
-  /// cost a forward pass each; nobody wants those of the image.
+  /// Operations of a batch of a network of one group, two for each multiply-accumulate. Gradients
+  /// of weights and of inputs cost a forward pass each; nobody wants those of the image.
   [[nodiscard]] double forward_flops() const;
   [[nodiscard]] double backward_flops() const;
 

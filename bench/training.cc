@@ -1,7 +1,9 @@
 // Learning with a plain network (one group of full width): images per second, and the share of the
-// machine's f32 peak that a large matrix product reaches in the same minute.
+// machine's f32 peak that a large matrix product reaches in the same minute. And what learning
+// group after group costs beside it.
 #include <benchmark/benchmark.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,50 @@ void training(benchmark::State& state, const std::string& name) {
       (trainee.forward_flops() + trainee.backward_flops()) / step / peak;
 }
 
+// A step of each group over its frozen ones, all together, against a step of the plain network: as
+// many epochs for each group as for that.
+void growing(benchmark::State& state, const std::string& name, bool bf16) {
+  const ThreadCount threads(kThreads);
+  const Network network = triangular_network(name);
+  std::vector<std::unique_ptr<Trainee>> trainees;
+  trainees.push_back(std::make_unique<Trainee>(network.as_one_group(), kBatch, kThreads, bf16));
+  for (int group = 1; group <= network.groups(); ++group) {
+    trainees.push_back(
+        std::make_unique<Trainee>(network.first_groups(group), kBatch, kThreads, bf16));
+  }
+  std::vector<Contender> contenders;
+  for (const auto& trainee : trainees) {
+    trainee->step();
+    contenders.push_back({[learner = trainee.get()] { learner->step(); }});
+  }
+  take_turns(state, contenders);
+  const double plain = median(contenders[0].seconds);
+  double groups = 0;
+  for (std::size_t i = 1; i < contenders.size(); ++i) {
+    const double seconds = median(contenders[i].seconds);
+    state.counters["group" + std::to_string(i) + "_ms"] = 1e3 * seconds;
+    groups += seconds;
+  }
+  state.counters["plain_ms"] = 1e3 * plain;
+  state.counters["groups_to_plain"] = groups / plain;
+}
+
+BENCHMARK_CAPTURE(growing, cifar10_convnet_f32, "cifar10/convnet", false)
+    ->UseManualTime()
+    ->Iterations(15)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(growing, cifar10_convnet_bf16, "cifar10/convnet", true)
+    ->UseManualTime()
+    ->Iterations(15)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(growing, cifar10_vgg_f32, "cifar10/vgg", false)
+    ->UseManualTime()
+    ->Iterations(7)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(growing, cifar10_vgg_bf16, "cifar10/vgg", true)
+    ->UseManualTime()
+    ->Iterations(7)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(training, cifar10_convnet, "cifar10/convnet")
     ->UseManualTime()
     ->Iterations(15)

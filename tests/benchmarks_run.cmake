@@ -6,14 +6,14 @@ set(root ${CMAKE_CURRENT_LIST_DIR}/..)
 
 execute_process(
   COMMAND ${BENCH} --benchmark_format=json
-    --benchmark_filter=width:1/|refining/mnist_lenet|switching/mnist_lenet|training/cifar10_convnet|controller
+    --benchmark_filter=width:1/|refining/mnist_lenet|switching/mnist_lenet|training/cifar10_convnet|growing/cifar10_convnet_f32|controller
   OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
 
 file(STRINGS ${root}/docs/benchmarks.md rows REGEX "^\\| `")
 set(counters "")
 foreach(row IN LISTS rows)
   string(REGEX MATCH "^\\|[^|]*\\|" cell "${row}")
-  string(REGEX MATCHALL "`[A-Za-z_]+`" names "${cell}")
+  string(REGEX MATCHALL "`[A-Za-z_0-9]+`" names "${cell}")
   list(APPEND counters ${names})
 endforeach()
 # Who has no ONNX Runtime has no times of it.
@@ -35,7 +35,7 @@ endforeach()
 
 set(network ${root}/configs/digits/lenet.toml)
 foreach(arguments IN ITEMS "infer;${network}" "direct;${network}" "dense;${network};1" "learn;${network};8;1"
-                           "learn;${network};8;1;4")
+                           "learn;${network};8;1;4" "learn-bf16;${network};8;1")
   execute_process(COMMAND ${STEP_TIMES} ${arguments} OUTPUT_VARIABLE printed
     COMMAND_ERROR_IS_FATAL ANY)
   if(NOT printed MATCHES "[1-9][0-9.]* us .*conv1")
