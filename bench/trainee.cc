@@ -23,7 +23,7 @@ Trainee::Trainee(Network network, int batch, int threads, bool bf16)
   for (float& value : images_) value = (value - 0.5F) * 3.46F;
 }
 
-void Trainee::step() {
+void Trainee::update() {
   forward();
   backward();
   optimiser_.step(1e-6);

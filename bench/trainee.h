@@ -11,17 +11,17 @@
 
 namespace bellows::bench {
 
-/// Everything that one training step of a group needs; those before it are frozen.
+/// Everything that an update of a group needs; those before it are frozen.
 class Trainee {
  public:
   /// The last group of `network` learns. `bf16`: as in LearningOptions.
   Trainee(Network network, int batch, int threads, bool bf16 = false);
 
-  void forward() { plan_.forward(images_.data(), labels_.data(), ++step_); }
+  void forward() { plan_.forward(images_.data(), labels_.data(), ++updates_); }
   void backward() { plan_.backward(); }
   /// Forward, backward and SGD, at so small a rate that the weights stay where time does not depend
   /// on them.
-  void step();
+  void update();
 
   [[nodiscard]] const Network& network() const { return network_; }
   /// Operations of a batch of a network of one group, two for each multiply-accumulate. Gradients
@@ -40,7 +40,7 @@ class Trainee {
   Optimiser optimiser_;
   std::vector<float> images_;
   std::vector<std::int32_t> labels_;
-  std::uint64_t step_ = 0;
+  std::uint64_t updates_ = 0;
 };
 
 }  // namespace bellows::bench

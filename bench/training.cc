@@ -22,9 +22,9 @@ constexpr int kThreads = 2;
 void training(benchmark::State& state, const std::string& name) {
   const ThreadCount threads(kThreads);
   Trainee trainee(shipped_network(name).as_one_group(), kBatch, kThreads);
-  trainee.step();
+  trainee.update();
   LargeMatmul matmul;
-  std::vector<Contender> contenders{{[&] { trainee.step(); }},
+  std::vector<Contender> contenders{{[&] { trainee.update(); }},
                                     {[&] { trainee.forward(); }},
                                     {[&] { trainee.backward(); }},
                                     {[&] { matmul.run(); }}};
@@ -44,7 +44,7 @@ void training(benchmark::State& state, const std::string& name) {
       (trainee.forward_flops() + trainee.backward_flops()) / step / peak;
 }
 
-// A step of each group over its frozen ones, all together, against a step of the plain network: as
+// An update of each group over its frozen ones, all together, against one of the plain network: as
 // many epochs for each group as for that.
 void growing(benchmark::State& state, const std::string& name, bool bf16) {
   const ThreadCount threads(kThreads);
@@ -57,8 +57,8 @@ void growing(benchmark::State& state, const std::string& name, bool bf16) {
   }
   std::vector<Contender> contenders;
   for (const auto& trainee : trainees) {
-    trainee->step();
-    contenders.push_back({[learner = trainee.get()] { learner->step(); }});
+    trainee->update();
+    contenders.push_back({[learner = trainee.get()] { learner->update(); }});
   }
   take_turns(state, contenders);
   const double plain = median(contenders[0].seconds);

@@ -24,9 +24,9 @@ void set_alarm(int milliseconds) {
   setitimer(ITIMER_REAL, &after, nullptr);
 }
 
-extern "C" void remember_interrupt(int /*signal*/) {
+extern "C" void remember_interrupt(int /*signal*/, siginfo_t* info, void* /*context*/) {
   g_interrupted = 1;
-  if (g_patience_ms != 0) set_alarm(g_patience_ms);
+  if (g_patience_ms != 0 && info->si_pid == getppid()) set_alarm(g_patience_ms);
   // Whichever of the two comes next must kill.
   if (g_watches_int != 0) std::signal(SIGINT, SIG_DFL);
   if (g_watches_term != 0) std::signal(SIGTERM, SIG_DFL);
@@ -52,9 +52,9 @@ InterruptWatch::InterruptWatch(int patience_ms, const char* last_words) {
   struct sigaction action {};
   action.sa_handler = end_with_last_words;
   sigaction(SIGALRM, patience_ms != 0 ? &action : nullptr, &alarm_before_);
-  action.sa_handler = remember_interrupt;
+  action.sa_sigaction = remember_interrupt;
   sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], nullptr, &before_[i]);
   g_watches_int = is_ignored(before_[0]) ? 0 : 1;
   g_watches_term = is_ignored(before_[1]) ? 0 : 1;

@@ -12,9 +12,10 @@ namespace bellows::cli {
 /// process.
 class InterruptWatch {
  public:
-  /// With `patience_ms` a signal also sets a clock, and when that has run out the program ends with
-  /// `last_words` and exit code 1: for what may hang, as a rank does whose neighbour is gone. The
-  /// text must live as long as the program.
+  /// With `patience_ms` a signal from the parent process also sets a clock, and when that has run
+  /// out the program ends with `last_words` and exit code 1: for what may hang, as a rank does
+  /// whose neighbour is gone and whose parent, the launcher, ends it for that. The text must live
+  /// as long as the program.
   explicit InterruptWatch(int patience_ms = 0, const char* last_words = "");
   ~InterruptWatch();
   InterruptWatch(const InterruptWatch&) = delete;

@@ -226,9 +226,8 @@ std::string headline(const RunConfig& config, const TrainingData& data) {
          (multiplies_in_bf16(config.training) ? "; products in bfloat16" : "");
 }
 
-std::string resume_command(const Arguments& arguments, const Ranks& ranks) {
+std::string resume_command(const Arguments& arguments) {
   std::vector<std::string> words;
-  if (!ranks.alone()) words = {"mpirun", "-n", std::to_string(ranks.size())};
   for (const std::string& word : arguments.command()) {
     if (word != "--overwrite" && word != "--resume") words.push_back(word);
   }
@@ -261,14 +260,15 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
                 ").");
 }
 
-// What one of several ranks says when it is told to end and the others do not answer: mpirun tells
-// all of them when one has failed, and kills them a second later.
+// What one of several ranks says when mpirun tells it to end and the others do not answer: mpirun
+// tells all of them when one has failed or it is ended itself, and kills them a second later.
 constexpr int kPatienceMs = 700;
 constexpr const char* kAbandonedByOthers =
-    "bellows train: another rank has failed (then it says why) or is gone; if this run had begun, "
-    "its "
-    "last "
-    "checkpoint is whole: go on with the same command and --resume\n";
+    "bellows train: ended by mpirun: another rank has failed (then it says why) or is gone, or "
+    "mpirun "
+    "itself was told to end. If this run had begun, its last checkpoint is whole: go on with the "
+    "same "
+    "command and --resume\n";
 
 int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& console) {
   const auto out = arguments.text("out");
@@ -293,7 +293,8 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
                  {"data_set", data.training.name()},
                  {"training_images", data.training.size()},
                  {"validation_images", data.validation.size()},
-                 {"test_images", data.test ? data.test->size() : 0}};
+                 {"test_images", data.test ? data.test->size() : 0},
+                 {"bf16", multiplies_in_bf16(config.training)}};
     if (!data.test) line["without_test"] = data.without_test;
     console.print_json(line);
   } else if (ranks.first()) {
@@ -325,12 +326,13 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
     print_outcome(outcome, json, console);
     return kDone;
   }
-  const std::string command = resume_command(arguments, ranks);
+  const std::string command = resume_command(arguments);
   if (json) {
     console.print_json(
         Json{{"event", "stopped"}, {"seconds", outcome.seconds}, {"resume", command}});
   } else {
-    console.print("stopped; go on with:\n  " + command);
+    console.print(std::string("stopped; go on with") +
+                  (ranks.alone() ? "" : ", by the same mpirun") + ":\n  " + command);
   }
   return kFailed;
 }

@@ -135,9 +135,12 @@ TEST(Bf16ConvLearning, EveryShapeOfConvolutionIsRight) {
 }
 
 TEST(Bf16ConvLearning, TheSameStepGivesTheSameBits) {
-  const std::vector<NamedNetwork> networks = property_networks();
-  const Network& network = networks.front().network;
+  const Network network = Network::read(
+      config::network({3, 12, 12}, 4, 2, "triangular", "per_width",
+                      {config::conv("conv1", {16, 20}, 3, 1), config::layer("relu", "relu1"),
+                       config::conv("conv2", {32, 7}, 3, 1)}));
   const Learned one = learned(network, {1, network.groups()}, true);
+  EXPECT_EQ(one.matrices, has_fast_bf16());
   const Learned again = learned(network, {1, network.groups()}, true);
   EXPECT_EQ(one.gradient, again.gradient);
   EXPECT_EQ(one.logits, again.logits);

@@ -251,6 +251,52 @@ TEST_F(RanksUnderMpirun, AKilledOneEndsAllAndLeavesACheckpointToGoOnFrom) {
   ::waitpid(again, &status, 0);
 }
 
+TEST_F(RanksUnderMpirun, RanksWithOtherConfigurationsAreRefused) {
+  const std::string run = config(2);
+  std::ifstream text(run);
+  std::string other((std::istreambuf_iterator<char>(text)), {});
+  other.replace(other.find("learning_rate = 0.1"), 19, "learning_rate = 0.2");
+  std::ofstream(path("other.toml")) << other;
+  const std::string command = std::string("'") + BELLOWS_COMMAND + "' train ";
+  const int status = std::system(("mpirun --oversubscribe -n 1 " + command + run + " --out '" +
+                                  path("run") + "' : -n 1 " + command + path("other.toml") +
+                                  " --out '" + path("run") + "' > '" + path("output") + "' 2>&1")
+                                     .c_str());
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  const Bytes output = read_file(path("output"));
+  EXPECT_THAT(std::string(output.begin(), output.end()),
+              AllOf(HasSubstr("the configuration of 1 rank is not that of the first")));
+  EXPECT_FALSE(std::filesystem::exists(path("run")));
+}
+
+TEST_F(RanksUnderMpirun, AnotherNumberOfRanksCannotGoOnToTheSameBits) {
+  const std::string run = config(100000);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " + run +
+                                " --out '" + path("run") + "' > '" + path("output") + "' 2>&1";
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (std::chrono::steady_clock::now() < deadline && losses("run").size() < 20) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  // Told to end by others than mpirun they take their time, and say how to go on.
+  std::ifstream list("/proc/" + std::to_string(child) + "/task/" + std::to_string(child) +
+                     "/children");
+  for (pid_t rank = 0; list >> rank;) ::kill(rank, SIGTERM);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const Bytes output = read_file(path("output"));
+  EXPECT_THAT(std::string(output.begin(), output.end()),
+              AllOf(HasSubstr("by the same mpirun"), HasSubstr("--resume")));
+  const Result alone = train(1, run + " --resume --out " + path("run"));
+  EXPECT_EQ(alone.code, 1);
+  EXPECT_THAT(alone.text, HasSubstr("was made by 2 ranks, now there are 1"));
+}
+
 TEST_F(RanksUnderMpirun, WhatIsWrongIsSaidOnceAndEndsAll) {
   const Result uneven = train(2, config(1) + " --batch-size 63 --out " + path("run"));
   EXPECT_EQ(uneven.code, 1);

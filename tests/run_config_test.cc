@@ -376,6 +376,10 @@ TEST_F(RunConfigFile, RefusesABaseThatDoesNotServe) {
   EXPECT_THAT(refusal(name + "base = 'base.toml'\n[training]\nepoch = [1]\n"),
               AllOf(StartsWith(":4"), HasSubstr("epoch")));
   EXPECT_THAT(refusal(name + "base = 7\n"), StartsWith(":2: key 'base'"));
+  // What only the base and the changes together make wrong is told with the file.
+  EXPECT_THAT(refusal(name + "base = 'base.toml'\n[training]\nbatch_size = 5\n"
+                             "[training.distillation]\nteacher = 'model'\n"),
+              HasSubstr("training.distillation.model"));
   EXPECT_THAT(refusal(name + "plain_width = 1\n"),
               StartsWith(":2: key 'plain_width' needs key 'base'"));
   try {

@@ -301,45 +301,59 @@ TEST_P(TrainerSchedules, StoppedAfterEveryBatchItEndsWithTheSameFileBitForBit) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, TrainerSchedules,
-    ::testing::Values(
-        Schedule{"IncrementalSgd", "incremental", "sgd", false, 24},
-        Schedule{"IncrementalAdamw", "incremental", "adamw", false, 24},
-        Schedule{"JointSgd", "joint", "sgd", false, 8},
-        Schedule{"JointAdamw", "joint", "adamw", false, 8},
-        Schedule{"ExtendSgd", "incremental", "sgd", true, 16},
-        Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
-        Schedule{"Stacked", "incremental", "sgd", false, 24, 1, stacked},
-        Schedule{"ExtendStackedAdamw", "incremental", "adamw", true, 16, 1, stacked},
-        Schedule{"JointSelector", "joint", "sgd", false, 8, 1,
-                 [](TrainingConfig& training) { training.selector.alpha = 0.3; }},
-        Schedule{"Averaged", "incremental", "sgd", false, 24, 1, averaged},
-        Schedule{"AveragedJointAdamw", "joint", "adamw", false, 8, 1, averaged},
-        Schedule{"AveragedStacked", "incremental", "sgd", false, 24, 1,
-                 [](TrainingConfig& training) {
-                   averaged(training);
-                   stacked(training);
-                 }},
-        Schedule{"LookingAheadAveraged", "incremental", "sgd", false, 24, 1,
-                 [](TrainingConfig& training) {
-                   averaged(training);
-                   training.look_ahead = 1;
-                 }},
-        Schedule{"ExtendLookingAheadFar", "incremental", "adamw", true, 16, 1,
-                 [](TrainingConfig& training) { training.look_ahead = 5; }},
-        Schedule{"LateralDecorrelated", "incremental", "sgd", false, 24, 1,
-                 [](TrainingConfig& training) {
-                   training.lateral = 0;
-                   training.decorrelation = 0.5;
-                 }},
-        Schedule{"Restarts", "incremental", "sgd", false, 24, 1,
-                 [](TrainingConfig& training) { training.learning_rate_schedule.restarts = 1; }},
-        Schedule{"JointFromTheWidest", "joint", "sgd", false, 8, 1,
-                 [](TrainingConfig& training) { training.distillation.teacher = "widest"; }},
-        Schedule{"JointFromTheEnsemble", "joint", "sgd", false, 8, 1,
-                 [](TrainingConfig& training) { training.distillation.teacher = "ensemble"; }},
-        Schedule{"FromAModel", "incremental", "sgd", false, 24, 1,
-                 [](TrainingConfig& training) { training.distillation.teacher = "model"; }},
-        Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
+    ::testing::Values(Schedule{"IncrementalSgd", "incremental", "sgd", false, 24},
+                      Schedule{"IncrementalAdamw", "incremental", "adamw", false, 24},
+                      Schedule{"JointSgd", "joint", "sgd", false, 8},
+                      Schedule{"JointAdamw", "joint", "adamw", false, 8},
+                      Schedule{"ExtendSgd", "incremental", "sgd", true, 16},
+                      Schedule{"ExtendJointAdamw", "joint", "adamw", true, 8},
+                      Schedule{"Stacked", "incremental", "sgd", false, 24, 1, stacked},
+                      Schedule{"ExtendStackedAdamw", "incremental", "adamw", true, 16, 1, stacked},
+                      Schedule{"JointSelector", "joint", "sgd", false, 8, 1,
+                               [](TrainingConfig& training) { training.selector.alpha = 0.3; }},
+                      Schedule{"Averaged", "incremental", "sgd", false, 24, 1, averaged},
+                      Schedule{"AveragedJointAdamw", "joint", "adamw", false, 8, 1, averaged},
+                      Schedule{"AveragedStacked", "incremental", "sgd", false, 24, 1,
+                               [](TrainingConfig& training) {
+                                 averaged(training);
+                                 stacked(training);
+                               }},
+                      Schedule{"LookingAheadAveraged", "incremental", "sgd", false, 24, 1,
+                               [](TrainingConfig& training) {
+                                 averaged(training);
+                                 training.look_ahead = 1;
+                               }},
+                      Schedule{"ExtendLookingAheadFar", "incremental", "adamw", true, 16, 1,
+                               [](TrainingConfig& training) { training.look_ahead = 5; }},
+                      Schedule{"LateralDecorrelated", "incremental", "sgd", false, 24, 1,
+                               [](TrainingConfig& training) {
+                                 training.lateral = 0;
+                                 training.decorrelation = 0.5;
+                               }},
+                      Schedule{"Restarts", "incremental", "sgd", false, 24, 1,
+                               [](TrainingConfig& training) {
+                                 training.learning_rate_schedule.restarts = 1;
+                               }},
+                      Schedule{"JointFromTheWidest", "joint", "sgd", false, 8, 1,
+                               [](TrainingConfig& training) {
+                                 training.distillation.teacher = "widest";
+                               }},
+                      Schedule{"JointFromTheEnsemble", "joint", "sgd", false, 8, 1,
+                               [](TrainingConfig& training) {
+                                 training.distillation.teacher = "ensemble";
+                               }},
+                      Schedule{"FromAModel", "incremental", "sgd", false, 24, 1,
+                               [](TrainingConfig& training) {
+                                 training.distillation.teacher = "model";
+                               }},
+                      Schedule{
+                          "ExtendJointWeighed", "joint", "sgd", true, 8, 1,
+                          [](TrainingConfig& training) {
+                            training.width_weights = {1, 0.5, 2};
+                          }},
+                      Schedule{"Bf16", "incremental", "sgd", false, 24, 1,
+                               [](TrainingConfig& training) { training.precision = "bf16"; }},
+                      Schedule{"TwoThreads", "incremental", "sgd", false, 24, 2}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST_F(Trainer, ASelectorLearnedAlongIsInTheModelAndChangesWhatTheClassifiersLearn) {

@@ -21,6 +21,7 @@ void CheckpointState::visit_fields(FieldVisitor& visitor) {
   visitor.field("base", base, {.required = true});
   visitor.field("teacher", teacher, {.required = true});
   visitor.field("threads", threads, {.required = true, .minimum = 1});
+  visitor.field("ranks", ranks, {.minimum = 1});
   visitor.field("first_group", first_group, {.required = true, .minimum = 1});
   visitor.field("last_group", last_group, {.required = true, .minimum = 1});
   visitor.field("epoch", epoch, {.required = true, .minimum = 0});

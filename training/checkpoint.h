@@ -18,6 +18,7 @@ struct CheckpointState {
   std::string base;     ///< SHA-256 of the model that was extended; or empty
   std::string teacher;  ///< SHA-256 of the model that is learned from; or empty; likewise
   int threads = 1;      ///< likewise: another number of threads rounds differently
+  int ranks = 1;        ///< likewise
   int first_group = 1;  ///< trained now
   int last_group = 1;
   int epoch = 0;  ///< of the step; the next batch is `batch` of `epoch`

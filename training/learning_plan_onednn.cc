@@ -318,6 +318,7 @@ class Learner final : public LearningEmitter {
         }
       }
     };
+    const int group_before = group_;
     for (group_ = std::max(2, range().first); group_ <= range().last; ++group_) {
       std::vector<View> arguments = {gradient.map({group_, group_})};
       for (int group = 1; group <= group_; ++group) arguments.push_back(values.map({group, group}));
@@ -349,6 +350,7 @@ class Learner final : public LearningEmitter {
           },
           std::move(arguments));
     }
+    group_ = group_before;
   }
 
   // A relu that alone reads a batch_norm runs in the same pass over memory.

@@ -96,6 +96,14 @@ Ranks Ranks::world() {
   Ranks ranks;
   check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks.rank_), "rank");
   check(MPI_Comm_size(MPI_COMM_WORLD, &ranks.size_), "size");
+  if (ranks.size_ != started_together()) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        std::to_string(started_together()) + " ranks were started, MPI knows " +
+            std::to_string(ranks.size_) +
+            ": the launcher is of another MPI than this program; start it with the mpirun of "
+            "the one that it was built with");
+  }
   return ranks;
 }
 

@@ -11,6 +11,7 @@
 
 #include "layers/head.h"
 #include "layers/layer.h"
+#include "training/data/dataset.h"
 #include "training/toml_reader.h"
 
 namespace bellows {
@@ -399,6 +400,10 @@ void StreetDigitsConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field("fonts", fonts, {.help = "folder of the type faces, searched with all below"});
 }
 
+bool DataConfig::generated() const {
+  return format != "auto" && is_generated(parse_format_name(format));
+}
+
 void DataConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field("format", format,
                 {.help = "of the data set; auto looks at the files",
@@ -547,9 +552,16 @@ RunConfig changed(const RunConfig& run, const ConfigValue& changes) {
   drop_keys_of_other_kinds(table, changes, "learning_rate_schedule",
                            fields_of_kind<LearningRateSchedule>);
   set_in(table, changes);
-  RunConfig result = read_run_config(table);
-  result.source = run.source;
-  return result;
+  try {
+    RunConfig result = read_run_config(table);
+    result.source = run.source;
+    return result;
+  } catch (const Error& error) {
+    // What was there before has no place of its own.
+    const std::string message = error.what();
+    if (!message.starts_with(": ")) throw;
+    throw Error(error.code(), changes.where() + message);
+  }
 }
 
 std::vector<FieldDocumentation> run_config_documentation() {

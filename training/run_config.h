@@ -50,7 +50,7 @@ struct DataConfig {
   AugmentationOptions augmentation;
 
   /// Whether the images are drawn, not read.
-  [[nodiscard]] bool generated() const { return format == "digits" || format == "street-digits"; }
+  [[nodiscard]] bool generated() const;
   void visit_fields(FieldVisitor& visitor);
 };
 

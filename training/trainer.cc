@@ -59,6 +59,12 @@ std::string identity(const RunConfig& config) {
   for (auto& [key, value] : std::get<ConfigValue::Table>(written.data())) {
     if (key == "data") drop(value, {"path", "format"});
     if (key == "training") drop(value, {"threads", "checkpoint_every"});
+    auto* inner = std::get_if<ConfigValue::Table>(&value.data());
+    if (inner == nullptr) continue;
+    for (auto& [name, members] : *inner) {
+      if (name == "street_digits") drop(members, {"fonts"});
+      if (name == "distillation") drop(members, {"model"});
+    }
   }
   return written.to_json();
 }
@@ -247,6 +253,7 @@ class Run {
   void load_teacher();
   void take_over();
   void share_state();
+  void compare_with_first(const std::string& own, const char* what, const char* fix) const;
   void share(CheckpointState& state) const;
   void check_memory() const;
   void begin_writing(GroupRange range, Learner& learner, const TrainingPosition& position);
@@ -354,6 +361,9 @@ void Run::check_data() const {
   if (!ranks_.alone() && config_.training.selector.alpha) {
     refuse(source() + "key 'training.selector.alpha' is set, which needs one rank alone");
   }
+  if (!ranks_.alone() && config_.training.decorrelation > 0) {
+    refuse(source() + "key 'training.decorrelation' is set, which needs one rank alone");
+  }
   if (data_.training.size() < static_cast<std::size_t>(config_.training.batch_size)) {
     refuse(source() + "key 'training.batch_size' is " +
            std::to_string(config_.training.batch_size) + ", there are only " +
@@ -425,7 +435,8 @@ void Run::load_base() {
   } else if (base_groups_ >= groups()) {
     refuse("the model '" + options_.extend->string() + "' has " + std::to_string(base_groups_) +
            " groups, the configuration " + std::to_string(groups()) +
-           "; extending needs a configuration with more");
+           "; extending needs a configuration with more" +
+           (base_groups_ == groups() ? ", going on with the last group --fine-tune" : ""));
   }
   if (config_.network.first_groups(base_groups_).write().to_json() !=
       base.network.write().to_json()) {
@@ -474,6 +485,7 @@ void Run::prepare_state() {
     images_hashes_ += (images_hashes_.empty() ? "" : ", ") + hash;
   }
   state_.threads = threads_;
+  state_.ranks = ranks_.size();
   if (!options_.extend) {
     normalisation_ = compute_normalisation(data_.training);
     state_.mean.assign(normalisation_.mean.begin(), normalisation_.mean.end());
@@ -489,21 +501,22 @@ void Run::load_teacher() {
   teacher_.emplace(distillation.model, config_.network, normalisation_,
                    config_.training.batch_size / ranks_.size(), threads_);
   state_.teacher = teacher_->sha256();
+  if (teacher_->training_images().find(data_.training.sha256()) == std::string::npos) {
+    observer_.note(
+        "the teacher was not trained on these very images; if it has seen the held-out ones, "
+        "accuracies on them will be too good");
+  }
 }
 
 // Everything that the first rank has found in files, given to the others, which compare what they
 // have of their own.
 void Run::share_state() {
   if (ranks_.alone()) return;
-  const std::string own_data = data_.training.sha256();
-  std::string data = own_data;
-  ranks_.share(data);
-  std::vector<double> others = {data == own_data ? 0.0 : 1.0};
-  ranks_.sum(others);
-  if (others[0] > 0) {
-    refuse("the images of " + std::to_string(static_cast<int>(others[0])) +
-           " ranks are not those of the first; give all of them the same data");
-  }
+  compare_with_first(data_.training.sha256(), "the images", "give all of them the same data");
+  compare_with_first(identity(config_) + (options_.fine_tune ? ", fine-tuning" : ""),
+                     "the configuration", "give all of them the same file and options");
+  compare_with_first(std::to_string(channel_block()), "the instruction set",
+                     "take machines of one kind, or set ONEDNN_MAX_CPU_ISA for all of them");
   share(state_);
   ranks_.share(base_groups_);
   const auto channels = static_cast<std::size_t>(config_.network.input().channels_of(1));
@@ -547,6 +560,18 @@ void Run::share_state() {
   }
 }
 
+// Every rank throws where any one has something else than the first.
+void Run::compare_with_first(const std::string& own, const char* what, const char* fix) const {
+  std::string first = own;
+  ranks_.share(first);
+  std::vector<double> others = {first == own ? 0.0 : 1.0};
+  ranks_.sum(others);
+  if (others[0] > 0) {
+    refuse(std::string(what) + " of " + std::to_string(static_cast<int>(others[0])) +
+           (others[0] > 1 ? " ranks is" : " rank is") + " not that of the first; " + fix);
+  }
+}
+
 void Run::share(CheckpointState& state) const {
   FieldWriter writer;
   state.visit_fields(writer);
@@ -579,7 +604,9 @@ void Run::take_over() {
   }
   if (found.base != state_.base) {
     if (found.base.empty()) refuse(checkpoint + "extends no model; resume without --extend");
-    if (state_.base.empty()) refuse(checkpoint + "extends a model; resume with its --extend");
+    if (state_.base.empty()) {
+      refuse(checkpoint + "goes on from a model; resume with its --extend or --fine-tune");
+    }
     refuse(checkpoint + "extends another base model than '" + options_.extend->string() +
            "'; resume with the one it began with");
   }
@@ -598,6 +625,10 @@ void Run::take_over() {
     refuse(checkpoint + "was made with " + std::to_string(found.threads) +
            " threads, now there are " + std::to_string(threads_) + "; resume with --threads " +
            std::to_string(found.threads) + " for the same bits");
+  }
+  if (found.ranks != ranks_.size()) {
+    refuse(checkpoint + "was made by " + std::to_string(found.ranks) + " ranks, now there are " +
+           std::to_string(ranks_.size()) + "; resume by as many for the same bits");
   }
   if (found.first_group <= base_groups_ || found.first_group > groups() ||
       found.last_group != learned_with(range_from(found.first_group)).last ||
@@ -898,10 +929,11 @@ bool Run::train_step(GroupRange range) {
       const WidthLoss widest = losses[static_cast<std::size_t>(range.size() - 1)];
       if (training.distillation.enabled()) learn_from_teacher(learner.plan, batch, learned);
       if (selector_) weigh_by_selector(learner.plan, batch, step, position);
-      for (std::size_t i = 0; i < training.width_weights.size(); ++i) {
-        learner.plan.weigh(static_cast<int>(i) + 1,
-                           std::vector<float>(static_cast<std::size_t>(batch.size),
-                                              static_cast<float>(training.width_weights[i])));
+      for (int width = range.first; width <= range.last && !training.width_weights.empty();
+           ++width) {
+        const double weight = training.width_weights[static_cast<std::size_t>(width - 1)];
+        learner.plan.weigh(width, std::vector<float>(static_cast<std::size_t>(batch.size),
+                                                     static_cast<float>(weight)));
       }
       learner.plan.backward();
       average_over_ranks(learner, learned);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <ft2build.h>
@@ -46,8 +47,9 @@ struct Face {
 // An outline in units of the height of a 0.
 struct Glyph {
   std::vector<MaskPoint> points;
-  std::vector<char> tags;
-  std::vector<short> contours;
+  // Signed or not, as the version of FreeType has it.
+  std::vector<std::remove_pointer_t<decltype(FT_Outline::tags)>> tags;
+  std::vector<std::remove_pointer_t<decltype(FT_Outline::contours)>> contours;
   int flags = 0;
   StreetFonts::Extent extent;
 };
@@ -84,7 +86,7 @@ bool read_glyph(FT_Face face, int digit, Glyph& glyph) {
   for (int i = 0; i < outline.n_points; ++i) {
     glyph.points.push_back(
         {static_cast<float>(outline.points[i].x), static_cast<float>(outline.points[i].y)});
-    glyph.tags.push_back(static_cast<char>(outline.tags[i]));
+    glyph.tags.push_back(outline.tags[i]);
   }
   glyph.contours.assign(outline.contours, outline.contours + outline.n_contours);
   glyph.flags = outline.flags;
@@ -108,7 +110,7 @@ void scale(Glyph& glyph, float factor) {
 float ink(const Glyph& glyph) {
   float area = 0;
   std::size_t first = 0;
-  for (const short end : glyph.contours) {
+  for (const auto end : glyph.contours) {
     const auto last = static_cast<std::size_t>(end);
     for (std::size_t i = first; i <= last; ++i) {
       const MaskPoint& here = glyph.points[i];
@@ -201,11 +203,11 @@ void StreetFonts::draw(std::size_t face, int digit,
     const MaskPoint placed = place(point);
     points.push_back({fixed(placed.x), fixed(static_cast<float>(mask.side) - placed.y)});
   }
-  std::vector<char> tags = glyph.tags;
-  std::vector<short> contours = glyph.contours;
+  auto tags = glyph.tags;
+  auto contours = glyph.contours;
   FT_Outline outline{};
-  outline.n_points = static_cast<short>(points.size());
-  outline.n_contours = static_cast<short>(contours.size());
+  outline.n_points = static_cast<decltype(outline.n_points)>(points.size());
+  outline.n_contours = static_cast<decltype(outline.n_contours)>(contours.size());
   outline.points = points.data();
   outline.tags = tags.data();
   outline.contours = contours.data();

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cxxopts.hpp>
 #include <exception>
@@ -70,9 +71,9 @@ void measure(const std::string& name, const Options& options, const std::filesys
   bench::Trainee rounded(network.first_groups(1), options.batch, options.threads, /*bf16=*/true);
   std::vector<Contender> contenders;
   for (bench::Trainee* trainee : {&exact, &rounded}) {
-    trainee->step();
+    trainee->update();
     contenders.push_back({"bellows", [trainee](int steps) {
-                            return steps * bench::seconds_of([&] { trainee->step(); }, steps);
+                            return steps * bench::seconds_of([&] { trainee->update(); }, steps);
                           }});
   }
   std::vector<std::unique_ptr<Conversation>> peers;
@@ -100,6 +101,7 @@ void measure(const std::string& name, const Options& options, const std::filesys
     }
   }
   std::vector<double> speeds;
+  speeds.reserve(contenders.size());
   for (Contender& contender : contenders) {
     speeds.push_back(options.batch / bench::median(contender.seconds));
   }
@@ -124,6 +126,9 @@ void run(const Options& options) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("bellows-peers-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
+  const std::unique_ptr<const std::filesystem::path, void (*)(const std::filesystem::path*)>
+      removal(&folder,
+              [](const std::filesystem::path* path) { std::filesystem::remove_all(*path); });
   std::printf(
       "Images a second of whole training steps, batch %d, %d threads; medians of %d turns\n",
       options.batch, options.threads, options.turns);
@@ -135,7 +140,6 @@ void run(const Options& options) {
       "geometric means: both in f32 %.3f, ours with bf16 to PyTorch's best %.3f, to its f32 "
       "%.3f\n",
       geometric_mean(ratios.f32), geometric_mean(ratios.bf16), geometric_mean(ratios.best));
-  std::filesystem::remove_all(folder);
 }
 
 Options options_of(int argc, char** argv) {
@@ -152,6 +156,8 @@ Options options_of(int argc, char** argv) {
 }  // namespace bellows::peers
 
 int main(int argc, char** argv) {
+  // A peer that has ended shows as a pipe that cannot be written.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     bellows::peers::run(bellows::peers::options_of(argc, argv));
     return 0;
