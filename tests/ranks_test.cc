@@ -95,12 +95,41 @@ kind = "constant"
   }
   // `bellows train ARGUMENTS` by so many ranks.
   [[nodiscard]] Result train(int ranks, const std::string& arguments) const {
-    const std::string output = path("output");
     const int status = std::system((launcher(ranks) + "'" + BELLOWS_COMMAND + "' train " +
-                                    arguments + " > '" + output + "' 2>&1")
+                                    arguments + " > '" + path("output") + "' 2>&1")
                                        .c_str());
-    const Bytes bytes = read_file(output);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, {bytes.begin(), bytes.end()}};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output()};
+  }
+
+  // The same by two ranks, which goes on beside this process; mpirun's id.
+  [[nodiscard]] pid_t start_two(const std::string& arguments) const {
+    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " +
+                                arguments + " > '" + path("output") + "' 2>&1";
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      ::_exit(127);
+    }
+    return child;
+  }
+  // mpirun's children.
+  [[nodiscard]] static std::vector<pid_t> ranks_of(pid_t mpirun) {
+    const std::string id = std::to_string(mpirun);
+    std::ifstream list("/proc/" + id + "/task/" + id + "/children");
+    std::vector<pid_t> ranks;
+    for (pid_t rank = 0; list >> rank;) ranks.push_back(rank);
+    return ranks;
+  }
+  // Until so many batches have been learned from, or for a minute.
+  void wait_for_batches(const std::string& run, std::size_t count) const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (std::chrono::steady_clock::now() < deadline && losses(run).size() < count) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+  [[nodiscard]] std::string output() const {
+    const Bytes bytes = read_file(path("output"));
+    return {bytes.begin(), bytes.end()};
   }
 
   [[nodiscard]] std::vector<double> losses(const std::string& run) const {
@@ -170,8 +199,7 @@ TEST_F(RanksUnderMpirun, TwoHostsLearnWhatOneProcessLearnsAndSendOnlyTheTrainedG
       std::system(("'" BELLOWS_SOURCE_DIR "/tests/two_hosts.sh' '" BELLOWS_COMMAND "' train " +
                    run + " --out " + path("hosts") + " > '" + path("output") + "' 2>&1")
                       .c_str());
-  const Bytes output = read_file(path("output"));
-  const std::string text(output.begin(), output.end());
+  const std::string text = output();
   if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << text;
   ASSERT_EQ(status, 0) << text;
   ASSERT_EQ(train(1, run + " --out " + path("one")).code, 0);
@@ -206,46 +234,21 @@ TEST_F(RanksUnderMpirun, EveryWayOfTrainingWorksTogether) {
 }
 
 TEST_F(RanksUnderMpirun, AKilledOneEndsAllAndLeavesACheckpointToGoOnFrom) {
-  const std::string run = config(100000);
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " + run +
-                                " --out '" + path("run") + "' > '" + path("output") + "' 2>&1";
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    ::_exit(127);
-  }
-  // The ranks are mpirun's children.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  std::vector<pid_t> ranks;
-  while (std::chrono::steady_clock::now() < deadline && losses("run").size() < 50) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  const std::string children =
-      "/proc/" + std::to_string(child) + "/task/" + std::to_string(child) + "/children";
-  std::ifstream list(children);
-  for (pid_t rank = 0; list >> rank;) ranks.push_back(rank);
+  const std::string run = config(100000) + " --out '" + path("run") + "'";
+  const pid_t mpirun = start_two(run);
+  ASSERT_GT(mpirun, 0);
+  wait_for_batches("run", 50);
+  const std::vector<pid_t> ranks = ranks_of(mpirun);
   ASSERT_EQ(ranks.size(), 2U);
   ::kill(ranks.back(), SIGKILL);
   int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(::waitpid(mpirun, &status, 0), mpirun);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 0);
-  const Bytes output = read_file(path("output"));
-  EXPECT_THAT(std::string(output.begin(), output.end()),
-              AllOf(HasSubstr("another rank has failed"), HasSubstr("--resume")));
+  EXPECT_THAT(output(), AllOf(HasSubstr("another rank has failed"), HasSubstr("--resume")));
   const std::size_t before = losses("run").size();
-  const pid_t again = ::fork();
-  ASSERT_GE(again, 0);
-  if (again == 0) {
-    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " + run +
-                                " --resume --out '" + path("run") + "' > '" + path("output") +
-                                "' 2>&1";
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    ::_exit(127);
-  }
-  while (std::chrono::steady_clock::now() < deadline && losses("run").size() < before + 20) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  const pid_t again = start_two(run + " --resume");
+  ASSERT_GT(again, 0);
+  wait_for_batches("run", before + 20);
   EXPECT_GE(losses("run").size(), before + 20);
   ::kill(again, SIGTERM);
   ::waitpid(again, &status, 0);
@@ -263,36 +266,21 @@ TEST_F(RanksUnderMpirun, RanksWithOtherConfigurationsAreRefused) {
                                   " --out '" + path("run") + "' > '" + path("output") + "' 2>&1")
                                      .c_str());
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-  const Bytes output = read_file(path("output"));
-  EXPECT_THAT(std::string(output.begin(), output.end()),
-              AllOf(HasSubstr("the configuration of 1 rank is not that of the first")));
+  EXPECT_THAT(output(), HasSubstr("the configuration of 1 rank is not that of the first"));
   EXPECT_FALSE(std::filesystem::exists(path("run")));
 }
 
 TEST_F(RanksUnderMpirun, AnotherNumberOfRanksCannotGoOnToTheSameBits) {
-  const std::string run = config(100000);
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " + run +
-                                " --out '" + path("run") + "' > '" + path("output") + "' 2>&1";
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    ::_exit(127);
-  }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (std::chrono::steady_clock::now() < deadline && losses("run").size() < 20) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  const std::string run = config(100000) + " --out '" + path("run") + "'";
+  const pid_t mpirun = start_two(run);
+  ASSERT_GT(mpirun, 0);
+  wait_for_batches("run", 20);
   // Told to end by others than mpirun they take their time, and say how to go on.
-  std::ifstream list("/proc/" + std::to_string(child) + "/task/" + std::to_string(child) +
-                     "/children");
-  for (pid_t rank = 0; list >> rank;) ::kill(rank, SIGTERM);
+  for (const pid_t rank : ranks_of(mpirun)) ::kill(rank, SIGTERM);
   int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  const Bytes output = read_file(path("output"));
-  EXPECT_THAT(std::string(output.begin(), output.end()),
-              AllOf(HasSubstr("by the same mpirun"), HasSubstr("--resume")));
-  const Result alone = train(1, run + " --resume --out " + path("run"));
+  ASSERT_EQ(::waitpid(mpirun, &status, 0), mpirun);
+  EXPECT_THAT(output(), AllOf(HasSubstr("by the same mpirun"), HasSubstr("--resume")));
+  const Result alone = train(1, run + " --resume");
   EXPECT_EQ(alone.code, 1);
   EXPECT_THAT(alone.text, HasSubstr("was made by 2 ranks, now there are 1"));
 }
