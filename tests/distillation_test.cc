@@ -26,8 +26,11 @@ std::vector<float> random_values(std::size_t count, unsigned seed) {
   return values;
 }
 
+// A number of elements as an index.
+std::size_t index(int elements) { return static_cast<std::size_t>(elements); }
+
 std::size_t place(int block, int n, int c) {
-  return static_cast<std::size_t>((c / block * kBatch + n) * block + c % block);
+  return index((c / block * kBatch + n) * block + c % block);
 }
 
 std::vector<float> targets_of(double temperature) {
@@ -67,13 +70,12 @@ TEST(Distillation, LossAndGradientAreThoseOfTheDefinitionInEveryLayout) {
       const std::vector<float> targets = targets_of(temperature);
       const std::vector<float> plain = random_values(kBatch * kClasses, 1);
       std::vector<double> exact(plain.begin(), plain.end());
-      const std::size_t stored =
-          static_cast<std::size_t>((kClasses + block - 1) / block * block * kBatch);
+      const std::size_t stored = index((kClasses + block - 1) / block * block * kBatch);
       std::vector<float> logits(stored, 1000.0F);  // padding that would be noticed
       std::vector<float> diff(stored, 0.0F);
       for (int n = 0; n < kBatch; ++n) {
         for (int c = 0; c < kClasses; ++c) {
-          logits[place(block, n, c)] = plain[static_cast<std::size_t>(n * kClasses + c)];
+          logits[place(block, n, c)] = plain[index(n * kClasses + c)];
           diff[place(block, n, c)] = 0.5F;  // of the other loss
         }
       }
@@ -82,7 +84,7 @@ TEST(Distillation, LossAndGradientAreThoseOfTheDefinitionInEveryLayout) {
       EXPECT_NEAR(loss, definition(exact, targets, temperature), 1e-6);
       for (int n = 0; n < kBatch; ++n) {
         for (int c = 0; c < kClasses; ++c) {
-          double& logit = exact[static_cast<std::size_t>(n * kClasses + c)];
+          double& logit = exact[index(n * kClasses + c)];
           const double kept = logit;
           logit = kept + 1e-4;
           const double above = definition(exact, targets, temperature);

@@ -18,7 +18,8 @@ float sum(std::span<const float> values) {
 }
 
 float& at(std::span<float> plane, int side, int x, int y) {
-  return plane[static_cast<std::size_t>(y * side + x)];
+  return plane[static_cast<std::size_t>(y) * static_cast<std::size_t>(side) +
+               static_cast<std::size_t>(x)];
 }
 
 // A single bright pixel in the middle.

@@ -90,6 +90,7 @@ TEST_F(StreetDigits, ShowTheirLabels) {
     return values;
   };
   std::vector<std::array<float, 256>> known;
+  known.reserve(kTraining);
   for (int i = 0; i < kTraining; ++i) {
     known.push_back(features(training.image(static_cast<std::size_t>(i))));
   }

@@ -69,7 +69,9 @@ TEST(StreetFonts, AreDrawnUpright) {
     float total = 0;
     for (int y = 0; y < mask.side; ++y) {
       for (int x = 0; x < mask.side; ++x) {
-        const float value = mask.values[static_cast<std::size_t>(y * mask.side + x)];
+        const float value =
+            mask.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(mask.side) +
+                        static_cast<std::size_t>(x)];
         weighted += value * static_cast<float>(y);
         total += value;
       }

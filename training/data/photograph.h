@@ -11,7 +11,7 @@ namespace bellows {
 
 /// Three planes, red, green and blue, of side * side values, 0 dark and 1 bright, row by row.
 struct Photograph {
-  explicit Photograph(int side_) : side(side_), values(3 * area()) {}
+  explicit Photograph(int pixels) : side(pixels), values(3 * area()) {}
 
   int side;
   std::vector<float> values;
