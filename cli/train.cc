@@ -265,10 +265,8 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
 constexpr int kPatienceMs = 700;
 constexpr const char* kAbandonedByOthers =
     "bellows train: ended by mpirun: another rank has failed (then it says why) or is gone, or "
-    "mpirun "
-    "itself was told to end. If this run had begun, its last checkpoint is whole: go on with the "
-    "same "
-    "command and --resume\n";
+    "mpirun itself was told to end. If this run had begun, its last checkpoint is whole: go on "
+    "with the same command and --resume\n";
 
 int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& console) {
   const auto out = arguments.text("out");

@@ -266,7 +266,7 @@ TEST_F(RanksUnderMpirun, RanksWithOtherConfigurationsAreRefused) {
                                   " --out '" + path("run") + "' > '" + path("output") + "' 2>&1")
                                      .c_str());
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-  EXPECT_THAT(output(), HasSubstr("the configuration of 1 rank is not that of the first"));
+  EXPECT_THAT(output(), HasSubstr("1 of 2 ranks found another configuration than the first"));
   EXPECT_FALSE(std::filesystem::exists(path("run")));
 }
 

@@ -512,10 +512,10 @@ void Run::load_teacher() {
 // have of their own.
 void Run::share_state() {
   if (ranks_.alone()) return;
-  compare_with_first(data_.training.sha256(), "the images", "give all of them the same data");
+  compare_with_first(data_.training.sha256(), "other images", "give all of them the same data");
   compare_with_first(identity(config_) + (options_.fine_tune ? ", fine-tuning" : ""),
-                     "the configuration", "give all of them the same file and options");
-  compare_with_first(std::to_string(channel_block()), "the instruction set",
+                     "another configuration", "give all of them the same file and options");
+  compare_with_first(std::to_string(channel_block()), "another instruction set",
                      "take machines of one kind, or set ONEDNN_MAX_CPU_ISA for all of them");
   share(state_);
   ranks_.share(base_groups_);
@@ -567,8 +567,8 @@ void Run::compare_with_first(const std::string& own, const char* what, const cha
   std::vector<double> others = {first == own ? 0.0 : 1.0};
   ranks_.sum(others);
   if (others[0] > 0) {
-    refuse(std::string(what) + " of " + std::to_string(static_cast<int>(others[0])) +
-           (others[0] > 1 ? " ranks is" : " rank is") + " not that of the first; " + fix);
+    refuse(std::to_string(static_cast<int>(others[0])) + " of " + std::to_string(ranks_.size()) +
+           " ranks found " + what + " than the first; " + fix);
   }
 }
 

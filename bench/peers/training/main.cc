@@ -1,6 +1,6 @@
 // Training beside PyTorch, in one run on one machine: forward, backward and SGD of plain networks,
 // one group of the widest width; in f32, and with products of bfloat16 numbers.
-// docs/results/training_speed.md has results and how to read them.
+// In the table b is ours with bfloat16, best is PyTorch's best with or without it.
 //
 //   bellows_training_peers [--network NAME]... [--batch 128] [--threads 2] [--turns 9] [--python
 //   FILE]
