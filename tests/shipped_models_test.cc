@@ -1,0 +1,117 @@
+// The trained models in models/ are what their page says they are.
+#include <bellows/bellows.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/model_file.h"
+#include "engine/sha256.h"
+#include "tests/data_fixtures.h"
+#include "training/data/dataset.h"
+#include "training/evaluator.h"
+
+namespace bellows {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::filesystem::path folder() { return std::filesystem::path(BELLOWS_SOURCE_DIR) / "models"; }
+
+std::vector<std::filesystem::path> shipped_models() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder())) {
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// The line of the page that begins with `start`; empty if there is none.
+std::string line_of_page(const std::string& start) {
+  const Bytes page = read_file(folder() / "README.md");
+  const std::string text(page.begin(), page.end());
+  const auto begin = text.find("\n" + start);
+  if (begin == std::string::npos) return {};
+  return text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
+}
+
+std::string percent(double share) {
+  std::string text = std::to_string(std::lround(share * 10000));
+  return text.insert(text.size() - 2, ".");
+}
+
+// Each width's share of right answers is what the file claims, within four standard deviations of so
+// many images: what a sample of them may differ by.
+void expect_as_claimed(const std::filesystem::path& file, const Dataset& images) {
+  const auto claimed = load_model(file).info.test_accuracy;
+  for (const WidthScore& score : evaluate(Model::load(file.string()), images)) {
+    const double share = claimed.at(static_cast<std::size_t>(score.width) - 1);
+    const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(images.size()));
+    EXPECT_NEAR(score.accuracy, share, 4 * deviation) << file << ", width " << score.width;
+  }
+}
+
+TEST(ShippedModels, AreSmallAndSayWhatTheyWereTrainedOn) {
+  const auto files = shipped_models();
+  ASSERT_THAT(files, Not(IsEmpty()));
+  for (const auto& file : files) {
+    SCOPED_TRACE(file);
+    EXPECT_LT(std::filesystem::file_size(file), 2'000'000U);
+    const Model model = Model::load(file.string());
+    const auto info = load_model(file).info;
+    EXPECT_THAT(info.data_set, Not(IsEmpty()));
+    EXPECT_THAT(info.created_with, Not(IsEmpty()));
+    EXPECT_EQ(info.classes.size(), 10U);
+    EXPECT_EQ(info.test_accuracy.size(), static_cast<std::size_t>(model.groups()));
+  }
+}
+
+TEST(ShippedModels, HaveTheBytesAndTheAccuraciesOfTheirPage) {
+  for (const auto& file : shipped_models()) {
+    SCOPED_TRACE(file);
+    const std::string name = file.filename().string();
+    for (const double share : load_model(file).info.test_accuracy) {
+      EXPECT_THAT(line_of_page("| `" + name + "`"), HasSubstr(percent(share)));
+    }
+    EXPECT_THAT(line_of_page("    " + sha256_hex(read_file(file))), HasSubstr(name));
+  }
+}
+
+TEST(ShippedModels, ClassifyDrawnDigitsAsWellAsTheySay) {
+  DigitsOptions options;
+  options.train_images = 10;
+  options.test_images = 1000;
+  LoadOptions load;
+  load.digits = options;
+  expect_as_claimed(folder() / "digits-lenet.safetensors",
+                    load_dataset(DatasetFormat::kDigits, {}, Split::kTest, load));
+}
+
+TEST(ShippedModels, ClassifyRealImagesAsWellAsTheySay) {
+  const auto root = real_data();
+  if (!root) BELLOWS_SKIP_WITHOUT_DATA();
+  const struct {
+    const char* prefix;
+    DatasetFormat format;
+    const char* folder;
+  } sets[] = {{"mnist-", DatasetFormat::kMnist, "mnist"},
+              {"fashion-mnist-", DatasetFormat::kFashionMnist, "fashion-mnist"},
+              {"cifar10-", DatasetFormat::kCifar10, "cifar-10"}};
+  for (const auto& set : sets) {
+    const Dataset images = load_dataset(set.format, *root / set.folder, Split::kTest).first(500);
+    for (const auto& file : shipped_models()) {
+      if (file.filename().string().starts_with(set.prefix)) expect_as_claimed(file, images);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bellows
