@@ -262,7 +262,8 @@ Verb evaluate_verb() {
   usage.options = {
       {"data", "DIR", "Folder of the images; not needed for a model of the built-in digits"},
       {"format", "F",
-       "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
+       "mnist, fashion-mnist, cifar10, svhn, folder, digits, street-digits; else told by the "
+       "files"},
       {"split", "PART", "test (default), validation or train"},
       {"widths", "K,..", "Only these widths"},
       {"batch", "N", "Images computed together for the accuracy (default 128)"},

@@ -386,7 +386,8 @@ Verb profile_verb() {
       {"out", "FILE.json", "The file to write"},
       {"data", "DIR", "Folder of the images that the model was trained on"},
       {"format", "F",
-       "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
+       "mnist, fashion-mnist, cifar10, svhn, folder, digits, street-digits; else told by the "
+       "files"},
       {"threads", "N,..", "Numbers of threads to measure (default 1)"},
       {"seconds", "S", "Time to run each width for (default 1), at least 200 runs"},
       {"rate", "R", "Images a second, with pauses as in use (default: one after the other)"},

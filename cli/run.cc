@@ -557,7 +557,8 @@ Verb run_verb() {
            {"schedule", "FILE", "Targets to change to, a JSON object a line"},
            {"data", "DIR", "Serve the test images of this folder"},
            {"format", "F",
-            "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
+            "mnist, fashion-mnist, cifar10, svhn, folder, digits, street-digits; else told by the "
+            "files"},
            {"threads", "N", "Threads for each image, as profiled (default 1)"},
            {"rate", "R", "Images a second (default: one after the other)"},
            {"requests", "N", "Stop after so many images"},

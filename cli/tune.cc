@@ -760,7 +760,8 @@ Verb tune_verb() {
       {"out", "FILE.json", "The file of policies to write"},
       {"data", "DIR", "Folder of the images that the model was trained on"},
       {"format", "F",
-       "mnist, fashion-mnist, cifar10, svhn, folder, digits; else told by the files"},
+       "mnist, fashion-mnist, cifar10, svhn, folder, digits, street-digits; else told by the "
+       "files"},
       {"table", "FILE", "Keep the answers here; read, not computed, where it is there already"},
       {"cost", "C", "What is to be saved: macs (default), latency, energy"},
       {"profile", "FILE.json", "What `bellows profile` measured; for latency and energy"},

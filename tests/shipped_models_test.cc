@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -44,12 +45,13 @@ std::string line_of_page(const std::string& start) {
 }
 
 std::string percent(double share) {
-  std::string text = std::to_string(std::lround(share * 10000));
-  return text.insert(text.size() - 2, ".");
+  char text[16];
+  std::snprintf(text, sizeof text, "%.2f", 100 * share);
+  return text;
 }
 
-// Each width's share of right answers is what the file claims, within four standard deviations of so
-// many images: what a sample of them may differ by.
+// Each width's share of right answers is what the file claims, within four standard deviations of
+// so many images: what a sample of them may differ by.
 void expect_as_claimed(const std::filesystem::path& file, const Dataset& images) {
   const auto claimed = load_model(file).info.test_accuracy;
   for (const WidthScore& score : evaluate(Model::load(file.string()), images)) {
