@@ -19,7 +19,6 @@
 namespace bellows {
 namespace {
 
-using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -67,12 +66,12 @@ TEST(ShippedModels, AreSmallAndSayWhatTheyWereTrainedOn) {
   for (const auto& file : files) {
     SCOPED_TRACE(file);
     EXPECT_LT(std::filesystem::file_size(file), 2'000'000U);
-    const Model model = Model::load(file.string());
-    const auto info = load_model(file).info;
+    const ModelFile model = load_model(file);
+    const ModelInfo& info = model.info;
     EXPECT_THAT(info.data_set, Not(IsEmpty()));
     EXPECT_THAT(info.created_with, Not(IsEmpty()));
     EXPECT_EQ(info.classes.size(), 10U);
-    EXPECT_EQ(info.test_accuracy.size(), static_cast<std::size_t>(model.groups()));
+    EXPECT_EQ(info.test_accuracy.size(), static_cast<std::size_t>(model.network.groups()));
   }
 }
 
@@ -113,6 +112,21 @@ TEST(ShippedModels, ClassifyRealImagesAsWellAsTheySay) {
       if (file.filename().string().starts_with(set.prefix)) expect_as_claimed(file, images);
     }
   }
+}
+
+// What no file tells, as its network never saw them.
+TEST(ShippedModels, ClassifyPhotographsOfHouseNumbersAsWellAsTheirPageSays) {
+  const auto root = real_data();
+  if (!root) BELLOWS_SKIP_WITHOUT_DATA();
+  const Dataset images = load_dataset(DatasetFormat::kSvhn, *root / "svhn", Split::kTrain);
+  if (images.size() != 1083) GTEST_SKIP() << "the page tells of the first 1,083 images alone";
+  const auto model = Model::load((folder() / "svhn-street-digits.safetensors").string());
+  std::string shares;
+  for (const WidthScore& score : evaluate(model, images)) {
+    const char* before = score.width == 1 ? "" : score.width == model.groups() ? " and " : ", ";
+    shares += before + percent(score.accuracy);
+  }
+  EXPECT_THAT(line_of_page("seen, that model"), HasSubstr("right in " + shares + " %"));
 }
 
 }  // namespace
