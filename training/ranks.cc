@@ -92,7 +92,7 @@ bool Ranks::supported() { return true; }
 Ranks Ranks::world() {
   // MPI alone would start a daemon for nothing.
   if (started_together() == 1) return {};
-  static const Mpi mpi;
+  static const Mpi kMpi;
   Ranks ranks;
   check(MPI_Comm_rank(MPI_COMM_WORLD, &ranks.rank_), "rank");
   check(MPI_Comm_size(MPI_COMM_WORLD, &ranks.size_), "size");

@@ -265,8 +265,7 @@ void set_in(ConfigValue& base, const ConfigValue& changes) {
     return;
   }
   for (const auto& [key, value] : *members) {
-    const auto same_key = [&key](const auto& member) { return member.first == key; };
-    const auto found = std::ranges::find_if(*table, same_key);
+    const auto found = std::ranges::find(*table, key, &ConfigValue::Table::value_type::first);
     if (found == table->end()) {
       table->emplace_back(key, value);
     } else {

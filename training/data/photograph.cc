@@ -86,8 +86,7 @@ void quantise(std::span<float> plane, int side, const std::array<int, 64>& steps
       Block block{};
       for (int y = 0; y < 8; ++y) {
         for (int x = 0; x < 8; ++x) {
-          block[static_cast<std::size_t>(y * 8 + x)] =
-              255 * plane[place(side, inside(left + x), inside(top + y))] - 128;
+          block[place(8, x, y)] = 255 * plane[place(side, inside(left + x), inside(top + y))] - 128;
         }
       }
       block = transformed(block, false);
@@ -99,8 +98,7 @@ void quantise(std::span<float> plane, int side, const std::array<int, 64>& steps
       for (int y = 0; y < 8; ++y) {
         for (int x = 0; x < 8; ++x) {
           if (left + x < 0 || left + x >= side || top + y < 0 || top + y >= side) continue;
-          plane[place(side, left + x, top + y)] =
-              (block[static_cast<std::size_t>(y * 8 + x)] + 128) / 255;
+          plane[place(side, left + x, top + y)] = (block[place(8, x, y)] + 128) / 255;
         }
       }
     }
@@ -123,11 +121,12 @@ void blur(std::span<float> plane, int side, float sigma) {
     for (int y = 0; y < side; ++y) {
       for (int x = 0; x < side; ++x) {
         float total = 0;
-        for (int i = -reach; i <= reach; ++i) {
-          const int from_x = across ? std::clamp(x + i, 0, side - 1) : x;
-          const int from_y = across ? y : std::clamp(y + i, 0, side - 1);
-          total +=
-              kernel[static_cast<std::size_t>(i + reach)] * before[place(side, from_x, from_y)];
+        int away = -reach;
+        for (const float share : kernel) {
+          const int from_x = across ? std::clamp(x + away, 0, side - 1) : x;
+          const int from_y = across ? y : std::clamp(y + away, 0, side - 1);
+          total += share * before[place(side, from_x, from_y)];
+          ++away;
         }
         plane[place(side, x, y)] = total / sum;
       }

@@ -35,6 +35,11 @@ constexpr std::array<std::array<int, 10>, 2> kShares = {
 
 using Colour = std::array<float, 3>;
 
+// Place of a pixel drawn.
+std::size_t pixel(int x, int y) {
+  return static_cast<std::size_t>(y) * kDrawn + static_cast<std::size_t>(x);
+}
+
 float brightness(const Colour& colour) {
   return 0.299F * colour[0] + 0.587F * colour[1] + 0.114F * colour[2];
 }
@@ -86,8 +91,7 @@ std::vector<float> texture(KeyedRandom& random, float coarse, int octaves) {
         const float across = u - static_cast<float>(column);
         const float top = at(column, row) * (1 - across) + at(column + 1, row) * across;
         const float bottom = at(column, row + 1) * (1 - across) + at(column + 1, row + 1) * across;
-        result[static_cast<std::size_t>(y * kDrawn + x)] +=
-            strength * (top * (1 - down) + bottom * down);
+        result[pixel(x, y)] += strength * (top * (1 - down) + bottom * down);
       }
     }
   }
@@ -98,10 +102,16 @@ std::vector<float> texture(KeyedRandom& random, float coarse, int octaves) {
 // labelled digit's middle is the origin before.
 struct View {
   explicit View(KeyedRandom& random) {
-    const float angle = std::clamp(0.09F * random.bell(), -0.35F, 0.35F);
+    // Most are level; a loose plate is not.
+    const float angle = random.chance(0.12F) ? random.uniform(-0.45F, 0.45F)
+                                             : std::clamp(0.09F * random.bell(), -0.35F, 0.35F);
     const float shear = std::clamp(0.12F * random.bell(), -0.4F, 0.4F);
     height = random.uniform(0.60F, 1.02F) * kDrawn;
-    const float width = height * std::clamp(1 + 0.17F * random.bell(), 0.6F, 1.5F);
+    // Narrow figures, and plates seen from the side, are as common as others: a crop as high as
+    // they are holds two or three of them.
+    const float width =
+        height * (random.chance(0.35F) ? random.uniform(0.40F, 0.80F)
+                                       : std::clamp(1 + 0.17F * random.bell(), 0.6F, 1.5F));
     xx = std::cos(angle) * width;
     xy = (std::cos(angle) * shear - std::sin(angle)) * height;
     yx = std::sin(angle) * width;
@@ -180,8 +190,7 @@ std::vector<float> moved(const std::vector<float>& mask, int x, int y) {
       const int from_x = column - x;
       const int from_y = row - y;
       if (from_x < 0 || from_x >= kDrawn || from_y < 0 || from_y >= kDrawn) continue;
-      result[static_cast<std::size_t>(row * kDrawn + column)] =
-          mask[static_cast<std::size_t>(from_y * kDrawn + from_x)];
+      result[pixel(column, row)] = mask[pixel(from_x, from_y)];
     }
   }
   return result;
@@ -217,8 +226,7 @@ std::vector<float> lines(KeyedRandom& random, const View& view) {
       const auto across = static_cast<float>(level ? y : x);
       const float place = std::fmod(across + lean * along + offset + 10 * distance, distance);
       const float away = std::min(place, distance - place);
-      mask[static_cast<std::size_t>(y * kDrawn + x)] =
-          std::clamp(thickness - away + 0.5F, 0.0F, 1.0F);
+      mask[pixel(x, y)] = std::clamp(thickness - away + 0.5F, 0.0F, 1.0F);
     }
   }
   return mask;
@@ -240,8 +248,24 @@ std::vector<float> plate(KeyedRandom& random, const View& view) {
       const float u = (view.yy * dx - view.xy * dy) / determinant;
       const float v = (-view.yx * dx + view.xx * dy) / determinant;
       const float inside = std::min(half_width - std::abs(u - x), half_height - std::abs(v));
-      mask[static_cast<std::size_t>(row * kDrawn + column)] =
-          std::clamp(inside * view.height + 0.5F, 0.0F, 1.0F);
+      mask[pixel(column, row)] = std::clamp(inside * view.height + 0.5F, 0.0F, 1.0F);
+    }
+  }
+  return mask;
+}
+
+// 1 on one side of a line beyond the labelled digit: the end of a wall, a door's frame, a pipe.
+std::vector<float> side(KeyedRandom& random) {
+  const float turn = (random.chance(0.8F) ? 0.0F : std::numbers::pi_v<float> / 2) +
+                     (random.chance(0.5F) ? 0.0F : std::numbers::pi_v<float>)+0.12F * random.bell();
+  const float edge = random.uniform(0.24F, 0.5F) * kDrawn;
+  const float width = random.chance(0.3F) ? random.uniform(2, 10) : 2.0F * kDrawn;
+  std::vector<float> mask(kDrawnArea, 0.0F);
+  for (int row = 0; row < kDrawn; ++row) {
+    for (int column = 0; column < kDrawn; ++column) {
+      const float away = (static_cast<float>(column) - kDrawn / 2.0F) * std::cos(turn) +
+                         (static_cast<float>(row) - kDrawn / 2.0F) * std::sin(turn) - edge;
+      mask[pixel(column, row)] = std::clamp(std::min(away, width - away) + 0.5F, 0.0F, 1.0F);
     }
   }
   return mask;
@@ -251,7 +275,8 @@ void paint_ground(Photograph& scene, KeyedRandom& random, const View& view, cons
   const std::vector<float> everywhere(kDrawnArea, 1.0F);
   paint(scene, everywhere, ground, 1);
   if (random.chance(0.3F)) paint(scene, lines(random, view), random_colour(random), 0.6F);
-  if (random.chance(0.25F)) {
+  if (random.chance(0.25F)) paint(scene, side(random), random_colour(random), 1);
+  if (random.chance(0.35F)) {
     // What is around a plate; the plate itself has the ground's colour.
     const std::vector<float> inside = plate(random, view);
     std::vector<float> outside(kDrawnArea);
@@ -316,7 +341,7 @@ void light(Photograph& scene, KeyedRandom& random) {
         const float away = (u * std::cos(turn) + v * std::sin(turn)) / kDrawn - edge;
         factor *= 1 - depth * std::clamp(away * softness + 0.5F, 0.0F, 1.0F);
       }
-      factors[static_cast<std::size_t>(row * kDrawn + column)] = factor;
+      factors[pixel(column, row)] = factor;
     }
   }
   shade(scene, factors);
@@ -330,6 +355,10 @@ Photograph taken(Photograph scene, KeyedRandom& random) {
     for (int c = 0; c < 3; ++c) {
       smear(scene.plane(c), kDrawn, std::cos(direction), std::sin(direction), length);
     }
+  }
+  if (random.chance(0.25F)) {  // out of focus
+    const float sigma = random.uniform(1.0F, 4.5F);
+    for (int c = 0; c < 3; ++c) blur(scene.plane(c), kDrawn, sigma);
   }
   // Houses far away have few pixels, which were enlarged afterwards.
   const float share = random.uniform();

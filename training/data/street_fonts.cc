@@ -79,7 +79,8 @@ std::vector<std::filesystem::path> font_files(const std::filesystem::path& folde
 }
 
 bool read_glyph(FT_Face face, int digit, Glyph& glyph) {
-  const FT_UInt index = FT_Get_Char_Index(face, static_cast<FT_ULong>('0' + digit));
+  const int code = '0' + digit;
+  const FT_UInt index = FT_Get_Char_Index(face, static_cast<FT_ULong>(code));
   if (index == 0 || FT_Load_Glyph(face, index, FT_LOAD_NO_SCALE) != 0) return false;
   const FT_Outline& outline = face->glyph->outline;
   if (face->glyph->format != FT_GLYPH_FORMAT_OUTLINE || outline.n_points < 3) return false;
@@ -191,7 +192,7 @@ const StreetFonts::Extent& StreetFonts::extent(std::size_t face, int digit) cons
 void StreetFonts::draw(std::size_t face, int digit,
                        const std::function<MaskPoint(MaskPoint)>& place, Mask& mask) const {
   // FreeType's objects belong to one thread each.
-  thread_local const Library library;
+  thread_local const Library kLibrary;
   const Glyph& glyph = state_->faces[face][static_cast<std::size_t>(digit)];
   std::vector<FT_Vector> points;
   points.reserve(glyph.points.size());
@@ -221,7 +222,7 @@ void StreetFonts::draw(std::size_t face, int digit,
   bitmap.num_grays = 256;
   bitmap.pixel_mode = FT_PIXEL_MODE_GRAY;
   // A shape that FreeType cannot fill stays unseen.
-  if (FT_Outline_Get_Bitmap(library.handle, &outline, &bitmap) != 0) return;
+  if (FT_Outline_Get_Bitmap(kLibrary.handle, &outline, &bitmap) != 0) return;
   for (std::size_t i = 0; i < pixels.size(); ++i) {
     mask.values[i] = std::min(1.0F, mask.values[i] + static_cast<float>(pixels[i]) / 255.0F);
   }
