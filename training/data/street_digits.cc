@@ -106,7 +106,7 @@ struct View {
     const float angle = random.chance(0.12F) ? random.uniform(-0.45F, 0.45F)
                                              : std::clamp(0.09F * random.bell(), -0.35F, 0.35F);
     const float shear = std::clamp(0.12F * random.bell(), -0.4F, 0.4F);
-    height = random.uniform(0.60F, 1.02F) * kDrawn;
+    height = random.uniform(0.53F, 1.02F) * kDrawn;
     // Narrow figures, and plates seen from the side, are as common as others: a crop as high as
     // they are holds two or three of them.
     const float width =
@@ -118,8 +118,8 @@ struct View {
     yy = (std::sin(angle) * shear + std::cos(angle)) * height;
     tilt_x = 0.002F * random.bell();
     tilt_y = 0.002F * random.bell();
-    x = kDrawn / 2.0F + std::clamp(2.2F * random.bell(), -6.0F, 6.0F);
-    y = kDrawn / 2.0F + std::clamp(2.2F * random.bell(), -6.0F, 6.0F);
+    x = kDrawn / 2.0F + std::clamp(2.8F * random.bell(), -7.0F, 7.0F);
+    y = kDrawn / 2.0F + std::clamp(2.8F * random.bell(), -7.0F, 7.0F);
   }
   // y upwards before, downwards after.
   [[nodiscard]] MaskPoint operator()(MaskPoint p) const {
