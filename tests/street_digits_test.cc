@@ -63,7 +63,7 @@ TEST_F(StreetDigits, HaveColoursAndContrast) {
 
 // A nearest-neighbour search knows nothing of digits but what the images show.
 TEST_F(StreetDigits, ShowTheirLabels) {
-  constexpr int kTraining = 1500;
+  constexpr int kTraining = 4000;
   constexpr int kTest = 150;
   StreetDigitsOptions options;
   options.train_images = kTraining;
