@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -52,7 +53,9 @@ class Planner final : public ForwardEmitter {
         weights_(weights),
         packed_(packed),
         plan_(plan),
-        winograd_(options.batch == 1 ? options.winograd : Winograd::kNo) {
+        winograd_(options.batch == 1 ? options.winograd : Winograd::kNo),
+        emit_instead_(options.emit_instead) {
+    temporaries_.fill(-1);
     place_tensors(std::max(options.groups, options.allocated_groups), options.learning);
   }
 
@@ -60,6 +63,7 @@ class Planner final : public ForwardEmitter {
     fused_ = &fused;
     node_ = fused.node;
     group_ = group;
+    if (emit_instead_ && emit_instead_(*node().layer, *this)) return;
     emit_forward(*node().layer, *this);
   }
 
@@ -143,6 +147,13 @@ class Planner final : public ForwardEmitter {
     return external(parameter_role_name(role), desc, address);
   }
 
+  [[nodiscard]] View temporary(int slot, const Desc& desc) override {
+    BufferId& buffer = temporaries_[static_cast<std::size_t>(slot)];
+    if (buffer < 0) buffer = plan_.table.add("temporary", 0);
+    plan_.table.grow(buffer, desc.get_size());
+    return {desc, buffer, 0};
+  }
+
   void add(const Primitive& primitive, std::vector<Argument> arguments) override {
     add_step(program(), plan_.table, label(), primitive, std::move(arguments));
   }
@@ -208,6 +219,8 @@ class Planner final : public ForwardEmitter {
   PackedWeights& packed_;
   Plan& plan_;
   Winograd winograd_;
+  const std::function<bool(const Layer&, ForwardEmitter&)>& emit_instead_;
+  std::array<BufferId, 5> temporaries_{};
   int allocated_groups_ = 0;
   std::vector<int> flattened_;  // by tensor: groups already re-ordered into features
   const FusedNode* fused_ = nullptr;

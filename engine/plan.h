@@ -4,6 +4,7 @@
 
 #include <bellows/bellows.h>
 
+#include <functional>
 #include <vector>
 
 #include "engine/fusion.h"
@@ -20,6 +21,8 @@ struct PlanOptions {
   int allocated_groups = 0;  ///< groups that the activations have room for; at least `groups`
   Winograd winograd = Winograd::kNo;  ///< of a batch of one; others have no use for it
   bool learning = false;              ///< gradients will be computed over this plan's activations
+  /// Emits a layer's group in another way and returns true, or emits nothing; empty: never asked.
+  std::function<bool(const Layer& layer, ForwardEmitter& emitter)> emit_instead = {};
 };
 
 /// Immutable once built.

@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "layers/elementwise_onednn.h"
+
 namespace bellows {
 namespace {
 
@@ -11,6 +13,7 @@ constexpr auto kBf16 = dnnl::memory::data_type::bf16;
 using Tag = dnnl::memory::format_tag;
 
 // Slots of the emitter's memory; others use the first ones.
+constexpr int kSrcTemporary = 3;  // of frozen groups, which have no gradients
 constexpr int kDiffDstTemporary = 3;
 constexpr int kResultTemporary = 4;
 constexpr int kKeptSrc = 0;
@@ -72,7 +75,7 @@ View with_desc(View view, const Desc& desc) {
 
 // Rounds groups of a tensor into `to`, channels last.
 void emit_rounding(const TensorPlace& from, GroupRange range, const View& to,
-                   LearningEmitter& emitter) {
+                   ForwardEmitter& emitter) {
   const View map = from.map(range);
   const Desc target = as_map(from.layout, from.layout.padded_channels(range));
   emitter.add(reorder(map.desc, target),
@@ -81,11 +84,24 @@ void emit_rounding(const TensorPlace& from, GroupRange range, const View& to,
 
 // The way back.
 void emit_widening(const View& from, const TensorPlace& to, GroupRange range,
-                   LearningEmitter& emitter) {
+                   ForwardEmitter& emitter) {
   const View map = to.map(range);
   const Desc source = as_map(to.layout, to.layout.padded_channels(range));
   emitter.add(reorder(source, map.desc),
               {{DNNL_ARG_FROM, with_desc(from, source)}, {DNNL_ARG_TO, map}});
+}
+
+// How the plain weights of the group are padded.
+DensePiece forward_piece(const DenseGeometry& geometry, GroupRange reads,
+                         const ForwardEmitter& emitter) {
+  const TensorPlace& src = emitter.src();
+  DensePiece piece;
+  piece.column_positions = source_positions(geometry, src, reads);
+  piece.row_columns = static_cast<int>(piece.column_positions.size());
+  piece.kernel = geometry.kernel.height * geometry.kernel.width;
+  piece.padded_columns = src.layout.padded_channels(reads);
+  piece.row_positions = emitter.dst().layout.channel_positions({emitter.group(), emitter.group()});
+  return piece;
 }
 
 // The gradient of dst, rounded. Groups one by one leave it there for each other.
@@ -112,6 +128,40 @@ bool has_fast_bf16() {
   return kHas;
 }
 
+bool emit_bf16_frozen(const DenseGeometry& geometry, GroupRange reads, ForwardEmitter& emitter) {
+  const TensorPlace& src = emitter.src();
+  const TensorPlace& dst = emitter.dst();
+  if (geometry.features || src.layout.plain()) return false;
+  const GroupRange here{emitter.group(), emitter.group()};
+  const int inputs = src.layout.padded_channels(reads);
+  const int outputs = dst.layout.padded_channels(here);
+  const Fusion fusion = emitter.fusion();
+  const bool has_bias = geometry.has_bias || fusion.normalised;
+  // A sum is added up where it is exact, behind the convolution.
+  PostOps post_ops;
+  if (fusion.addend == nullptr) post_ops.activation = fusion.activation;
+  const auto made = convolution_forward(
+      channels_last(src.layout, inputs), any_weights(geometry, outputs, inputs, kBf16), has_bias,
+      channels_last(dst.layout, outputs), convolution_window(geometry, 1), post_ops);
+  if (!is_fast(made)) return false;
+
+  const View rounded = emitter.temporary(kSrcTemporary, made->src);
+  emit_rounding(src, reads, rounded, emitter);
+  const View result = emitter.temporary(kResultTemporary, made->dst);
+  const DensePiece piece = forward_piece(geometry, reads, emitter);
+  std::vector<Argument> arguments{{DNNL_ARG_SRC, rounded},
+                                  {DNNL_ARG_WEIGHTS, emitter.weights(made->weights, piece)},
+                                  {DNNL_ARG_DST, result}};
+  if (has_bias) {
+    arguments.push_back(
+        {DNNL_ARG_BIAS, emitter.vector(ParameterRole::kBias, piece.row_positions, outputs)});
+  }
+  emitter.add(*made, std::move(arguments));
+  emit_widening(result, dst, here, emitter);
+  if (fusion.addend != nullptr) emit_unfused(fusion, emitter);
+  return true;
+}
+
 bool emit_bf16_forward(const DenseGeometry& geometry, GroupRange reads, LearningEmitter& emitter) {
   const TensorPlace& src = emitter.src();
   const TensorPlace& dst = emitter.dst();
@@ -122,12 +172,7 @@ bool emit_bf16_forward(const DenseGeometry& geometry, GroupRange reads, Learning
   const View kept = emitter.keep(kKeptSrc, group, made->forward.src);
   emit_rounding(src, reads, kept, emitter);
 
-  DensePiece piece;
-  piece.column_positions = source_positions(geometry, src, reads);
-  piece.row_columns = static_cast<int>(piece.column_positions.size());
-  piece.kernel = geometry.kernel.height * geometry.kernel.width;
-  piece.padded_columns = src.layout.padded_channels(reads);
-  piece.row_positions = dst.layout.channel_positions({group, group});
+  const DensePiece piece = forward_piece(geometry, reads, emitter);
   const View result = emitter.temporary(kResultTemporary, made->forward.dst);
   std::vector<Argument> arguments{{DNNL_ARG_SRC, kept},
                                   {DNNL_ARG_WEIGHTS, emitter.weights(made->forward.weights, piece)},

@@ -1,7 +1,8 @@
-// Convolutions that learn with products of bfloat16 numbers, which are added up in f32: on
-// processors with instructions for small matrices (AMX) several times as fast as f32. Values
-// between layers, weights and their gradients stay f32; what such a convolution reads and writes is
-// rounded to 8 bits of mantissa, and lies channels last, as oneDNN's code for it wants it.
+// Convolutions that learn, and those of the frozen groups before them, with products of bfloat16
+// numbers, which are added up in f32: on processors with instructions for small matrices (AMX)
+// several times as fast as f32. Values between layers, weights and their gradients stay f32; what
+// such a convolution reads and writes is rounded to 8 bits of mantissa, and lies channels last, as
+// oneDNN's code for it wants it.
 #pragma once
 
 #include "layers/dense_onednn.h"
@@ -16,6 +17,8 @@ bool has_fast_bf16();
 // wanted, do not exist for this shape, or would be no faster: then f32 it is. What the gradient of
 // the weights reads is kept by the forward pass of the same group.
 
+/// Of a frozen group, with all that is fused into it. Not for gradients: its input is not kept.
+bool emit_bf16_frozen(const DenseGeometry& geometry, GroupRange reads, ForwardEmitter& emitter);
 bool emit_bf16_forward(const DenseGeometry& geometry, GroupRange reads, LearningEmitter& emitter);
 /// Of the weights (and bias) of `group`; `piece` places them in plain arrays.
 bool emit_bf16_weight_gradient(const DenseGeometry& geometry, GroupRange reads, int group,

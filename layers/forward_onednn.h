@@ -114,6 +114,10 @@ class ForwardEmitter {
   [[nodiscard]] virtual View vector(ParameterRole role, const std::vector<int>& positions,
                                     int padded) = 0;
 
+  /// Memory for what one layer needs in a moment: keeps its content until something else is written
+  /// to the same slot. Slots 0 to 4.
+  [[nodiscard]] virtual View temporary(int slot, const Desc& desc) = 0;
+
   /// Adds a primitive (its scratchpad is added here) or a kernel. `label` is completed with the
   /// layer's name and group.
   virtual void add(const Primitive& primitive, std::vector<Argument> arguments) = 0;

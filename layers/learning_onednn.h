@@ -66,9 +66,6 @@ class LearningEmitter : public ForwardEmitter {
   /// wants them.
   [[nodiscard]] virtual View stacked_weights(const Desc& desc, int source_group,
                                              const std::vector<StackedPiece>& pieces) = 0;
-  /// Memory for what one layer needs in a moment: keeps its content until something else is written
-  /// to the same slot. Slots 0 to 4.
-  [[nodiscard]] virtual View temporary(int slot, const Desc& desc) = 0;
   /// Hands a gradient over to the optimiser's array of (group, role).
   virtual void store_gradient(int group, ParameterRole role, const View& gradient,
                               const DensePiece& piece) = 0;

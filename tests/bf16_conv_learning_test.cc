@@ -134,6 +134,22 @@ TEST(Bf16ConvLearning, EveryShapeOfConvolutionIsRight) {
   }
 }
 
+TEST(Bf16ConvLearning, FrozenGroupsMultiplyInBfloat16Too) {
+  const Network network = Network::read(
+      config::network({3, 12, 12}, 4, 2, "triangular", "per_width",
+                      {config::conv("conv1", {16, 20}, 3, 1), config::layer("relu", "relu1"),
+                       config::conv("conv2", {32, 7}, 3, 1)}));
+  WeightSet weights = random_weights(network, 2, 2);
+  WeightSet gradients(network, 2);
+  LearningPlan plan(network, weights, gradients,
+                    {.trainable = {2, 2}, .batch = kBatch, .threads = 1, .bf16 = true, .seed = 3});
+  bool frozen = false;
+  for (const LearningPlan::StepTime& step : plan.time_steps()) {
+    frozen |= step.label == "conv2 group 1" && step.implementation.find("amx") != std::string::npos;
+  }
+  EXPECT_EQ(frozen, has_fast_bf16());
+}
+
 TEST(Bf16ConvLearning, TheSameStepGivesTheSameBits) {
   const Network network = Network::read(
       config::network({3, 12, 12}, 4, 2, "triangular", "per_width",

@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "engine/threads.h"
+#include "layers/bf16_conv_learning_onednn.h"
+#include "layers/conv.h"
 #include "layers/elementwise_onednn.h"
 #include "layers/head.h"
 #include "training/decorrelation.h"
@@ -443,6 +445,14 @@ class Learner final : public LearningEmitter {
   bool backward_phase_ = false;
 };
 
+bool emit_frozen_in_bf16(const Layer& layer, ForwardEmitter& emitter) {
+  if (layer.kind() != LayerKind::kConv) return false;
+  const auto& conv = static_cast<const Conv&>(layer);
+  return !conv.depthwise() &&
+         emit_bf16_frozen(dense_geometry(conv), emitter.site().groups_read(emitter.group()),
+                          emitter);
+}
+
 }  // namespace
 
 struct LearningPlan::State {
@@ -453,7 +463,8 @@ struct LearningPlan::State {
                         {.batch = options.batch,
                          .groups = options.trainable.first - 1,
                          .allocated_groups = options.trainable.last,
-                         .learning = true})),
+                         .learning = true,
+                         .emit_instead = options.bf16 ? emit_frozen_in_bf16 : nullptr})),
         learner(network, weights, gradients, options, plan),
         stream(cpu_engine()) {
     learner.emit_all();

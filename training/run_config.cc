@@ -448,7 +448,7 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field("threads", threads,
                 {.help = "that compute; 0: one for each core", .minimum = 0, .maximum = 1024});
   visitor.field("precision", precision,
-                {.help = "of the products in convolutions that learn; bf16: 8 bits of mantissa, "
+                {.help = "of the products in convolutions while training; bf16: 8 bits of mantissa, "
                          "where the processor has matrix instructions for that, else f32; all else "
                          "is f32",
                  .choices = {"f32", "bf16"}});
