@@ -447,11 +447,12 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
                 {.help = "of initial weights, order, augmentation and dropout", .minimum = 0});
   visitor.field("threads", threads,
                 {.help = "that compute; 0: one for each core", .minimum = 0, .maximum = 1024});
-  visitor.field("precision", precision,
-                {.help = "of the products in convolutions while training; bf16: 8 bits of mantissa, "
-                         "where the processor has matrix instructions for that, else f32; all else "
-                         "is f32",
-                 .choices = {"f32", "bf16"}});
+  visitor.field(
+      "precision", precision,
+      {.help = "of the products in convolutions while training; bf16: 8 bits of mantissa, "
+               "where the processor has matrix instructions for that, else f32; all else "
+               "is f32",
+       .choices = {"f32", "bf16"}});
   visitor.field("label_smoothing", label_smoothing,
                 {.help = "share of the target spread evenly over the classes",
                  .minimum = 0,
