@@ -299,7 +299,7 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
     console.print(headline(config, data));
     if (!data.test) console.print("no test images: " + printable(data.without_test));
     if (config.training.precision == "bf16" && !multiplies_in_bf16(config.training)) {
-      console.print("this processor has no matrix instructions for bfloat16: products in f32");
+      console.print("this processor does not multiply bfloat16 faster than f32: products in f32");
     }
   }
 

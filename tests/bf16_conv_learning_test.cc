@@ -23,7 +23,7 @@ struct Learned {
   std::vector<double> losses;
   std::vector<float> logits;
   std::vector<float> gradient;  // of all trainable groups
-  bool matrices = false;        // whether matrix instructions were used
+  bool fast = false;            // whether anything multiplied in bfloat16
 };
 
 Learned learned(const Network& network, GroupRange range, bool bf16) {
@@ -48,7 +48,7 @@ Learned learned(const Network& network, GroupRange range, bool bf16) {
   }
   EXPECT_THAT(plan.reference_steps(), ::testing::IsEmpty());
   for (const LearningPlan::StepTime& step : plan.time_steps()) {
-    result.matrices = result.matrices || step.implementation.find("amx") != std::string::npos;
+    result.fast = result.fast || multiplies_fast_bf16(step.implementation);
   }
   return result;
 }
@@ -78,7 +78,7 @@ constexpr double kTolerance = 0.04;
 constexpr double kGradientTolerance = 0.1;
 
 TEST(Bf16ConvLearning, LogitsLossesAndGradientsAreThoseOfF32UpToRounding) {
-  int with_matrices = 0;
+  int with_bf16 = 0;
   for (const NamedNetwork& named : property_networks()) {
     if (!has_convolution_over_channels(named.network)) continue;
     const int groups = named.network.groups();
@@ -89,7 +89,7 @@ TEST(Bf16ConvLearning, LogitsLossesAndGradientsAreThoseOfF32UpToRounding) {
       const Learned exact = learned(named.network, range, false);
       const Learned rounded = learned(named.network, range, true);
       EXPECT_FALSE(exact.matrices);
-      with_matrices += rounded.matrices ? 1 : 0;
+      with_bf16 += rounded.fast ? 1 : 0;
       for (std::size_t i = 0; i < exact.losses.size(); ++i) {
         EXPECT_NEAR(rounded.losses[i], exact.losses[i], kTolerance);
       }
@@ -97,16 +97,16 @@ TEST(Bf16ConvLearning, LogitsLossesAndGradientsAreThoseOfF32UpToRounding) {
       EXPECT_LT(distance(rounded.gradient, exact.gradient),
                 kGradientTolerance * norm(exact.gradient));
       // Where no convolution of this shape has them, every bit is that of f32.
-      if (!rounded.matrices) {
+      if (!rounded.fast) {
         EXPECT_EQ(rounded.gradient, exact.gradient);
         EXPECT_EQ(rounded.logits, exact.logits);
       }
     }
   }
   if (has_fast_bf16()) {
-    EXPECT_GT(with_matrices, 10);
+    EXPECT_GT(with_bf16, 10);
   } else {
-    EXPECT_EQ(with_matrices, 0);
+    EXPECT_EQ(with_bf16, 0);
   }
 }
 
@@ -126,7 +126,7 @@ TEST(Bf16ConvLearning, EveryShapeOfConvolutionIsRight) {
       for (const GroupRange range : {GroupRange{1, 1}, GroupRange{2, 2}, GroupRange{1, 2}}) {
         const Learned exact = learned(network, range, false);
         const Learned rounded = learned(network, range, true);
-        EXPECT_EQ(rounded.matrices, has_fast_bf16());
+        EXPECT_EQ(rounded.fast, has_fast_bf16());
         EXPECT_LT(distance(rounded.logits, exact.logits), 0.01 * norm(exact.logits));
         EXPECT_LT(distance(rounded.gradient, exact.gradient), 0.01 * norm(exact.gradient));
       }
@@ -145,7 +145,7 @@ TEST(Bf16ConvLearning, FrozenGroupsMultiplyInBfloat16Too) {
                     {.trainable = {2, 2}, .batch = kBatch, .threads = 1, .bf16 = true, .seed = 3});
   bool frozen = false;
   for (const LearningPlan::StepTime& step : plan.time_steps()) {
-    frozen |= step.label == "conv2 group 1" && step.implementation.find("amx") != std::string::npos;
+    frozen |= step.label == "conv2 group 1" && multiplies_fast_bf16(step.implementation);
   }
   EXPECT_EQ(frozen, has_fast_bf16());
 }
@@ -156,7 +156,7 @@ TEST(Bf16ConvLearning, TheSameStepGivesTheSameBits) {
                       {config::conv("conv1", {16, 20}, 3, 1), config::layer("relu", "relu1"),
                        config::conv("conv2", {32, 7}, 3, 1)}));
   const Learned one = learned(network, {1, network.groups()}, true);
-  EXPECT_EQ(one.matrices, has_fast_bf16());
+  EXPECT_EQ(one.fast, has_fast_bf16());
   const Learned again = learned(network, {1, network.groups()}, true);
   EXPECT_EQ(one.gradient, again.gradient);
   EXPECT_EQ(one.logits, again.logits);

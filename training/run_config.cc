@@ -450,7 +450,7 @@ void TrainingConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field(
       "precision", precision,
       {.help = "of the products in convolutions while training; bf16: 8 bits of mantissa, "
-               "where the processor has matrix instructions for that, else f32; all else "
+               "where the processor has fast instructions for that, else f32; all else "
                "is f32",
        .choices = {"f32", "bf16"}});
   visitor.field("label_smoothing", label_smoothing,
