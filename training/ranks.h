@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,16 @@ class Ranks {
   void share(std::span<float> values) const;
   void share(int& value) const;
   void share(std::string& text) const;
+
+  /// A text from one rank to another.
+  struct Message {
+    int from = 0;
+    std::string text = {};
+  };
+  /// Hands a text over. Small ones (4 kB) wait for nobody.
+  void send(int to, const std::string& text) const;
+  /// The oldest text that has come, or nothing: it does not wait.
+  [[nodiscard]] std::optional<Message> receive() const;
 
   /// What `sum` has taken so far, in this process.
   struct Summing {
