@@ -113,8 +113,8 @@ View rounded_diff_dst(GroupRange range, LearningEmitter& emitter) {
   return rounded;
 }
 
-// Vector instructions for bfloat16 (AVX512_BF16) multiply twice as many numbers a cycle as those for
-// f32 on AMD's processors, but no more on Intel's.
+// Vector instructions for bfloat16 (AVX512_BF16) multiply twice as many numbers a cycle as those
+// for f32 on AMD's processors, but no more on Intel's.
 bool has_fast_vectors() {
 #ifdef __x86_64__
   return __builtin_cpu_is("amd") != 0;

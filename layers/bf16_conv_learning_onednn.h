@@ -1,8 +1,8 @@
 // Convolutions that learn, and those of the frozen groups before them, with products of bfloat16
 // numbers, which are added up in f32: on processors with instructions for small matrices (AMX)
-// several times as fast as f32, on AMD's with AVX512_BF16 nearly twice. Values between layers, weights and their gradients stay f32; what
-// such a convolution reads and writes is rounded to 8 bits of mantissa, and lies channels last, as
-// oneDNN's code for it wants it.
+// several times as fast as f32, on AMD's with AVX512_BF16 nearly twice. Values between layers,
+// weights and their gradients stay f32; what such a convolution reads and writes is rounded to 8
+// bits of mantissa, and lies channels last, as oneDNN's code for it wants it.
 #pragma once
 
 #include <string_view>
@@ -14,7 +14,8 @@ namespace bellows {
 
 /// Whether this machine has such instructions and oneDNN code that uses them. Asked once.
 bool has_fast_bf16();
-/// Whether an implementation of oneDNN, by its name, multiplies bfloat16 numbers faster here than f32.
+/// Whether an implementation of oneDNN, by its name, multiplies bfloat16 numbers faster here than
+/// f32.
 bool multiplies_fast_bf16(std::string_view implementation);
 
 // Each emits what its name says and returns true, or emits nothing where these convolutions are not

@@ -33,6 +33,7 @@ namespace {
 Ranks::Summing summed;
 // Not 0 once this rank has failed.
 int exit_code_of_all = 0;
+bool some_are_gone = false;
 
 void check(int result, const char* what) {
   if (result == MPI_SUCCESS) return;
@@ -53,7 +54,7 @@ struct Mpi {
   }
   ~Mpi() {
     if (exit_code_of_all != 0) MPI_Abort(MPI_COMM_WORLD, exit_code_of_all);
-    MPI_Finalize();
+    if (!some_are_gone) MPI_Finalize();
   }
   Mpi(const Mpi&) = delete;
   Mpi& operator=(const Mpi&) = delete;
@@ -156,6 +157,8 @@ void Ranks::abandon(int exit_code) const {
   if (!alone()) exit_code_of_all = exit_code;
 }
 
+void Ranks::wait_for_nobody() const { some_are_gone = !alone(); }
+
 #else
 
 bool Ranks::supported() { return false; }
@@ -178,6 +181,7 @@ void Ranks::send(int /*to*/, const std::string& /*text*/) const {}
 std::optional<Ranks::Message> Ranks::receive() const { return std::nullopt; }
 Ranks::Summing Ranks::summing() { return {}; }
 void Ranks::abandon(int /*exit_code*/) const {}
+void Ranks::wait_for_nobody() const {}
 
 #endif
 

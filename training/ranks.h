@@ -59,6 +59,9 @@ class Ranks {
   /// wait for it for ever. Alone it does nothing.
   void abandon(int exit_code) const;
 
+  /// Some ranks are gone: the end of this program waits for no others, as MPI else does, for ever.
+  void wait_for_nobody() const;
+
  private:
   int rank_ = 0;
   int size_ = 1;

@@ -34,6 +34,7 @@ constexpr const char* kAlive = "alive";
 constexpr const char* kEnded = "ended";
 constexpr const char* kStop = "stop";  // keep a checkpoint and say that it was interrupted
 constexpr const char* kEnd = "end";
+constexpr const char* kEndAlone = "end alone";  // the same where a rank is gone
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -333,9 +334,16 @@ class Coordinator {
       forget_lost();
       std::this_thread::sleep_for(kPollEvery);
     }
+    const bool complete = alive() == static_cast<int>(workers_.size());
     for (const auto& [rank, worker] : workers_) {
-      if (!worker.lost) ranks_.send(rank, message(kEnd));
+      try {
+        ranks_.send(rank, message(complete ? kEnd : kEndAlone));
+      } catch (const Error&) {
+        // One that is gone. One that was only slow shall end, too.
+        if (!worker.lost) throw;
+      }
     }
+    if (!complete) ranks_.wait_for_nobody();
     if (alive() == 0 && !interrupted_) {
       throw Error(ErrorCode::kIoError,
                   "all ranks that evaluate were lost; go on by the same command and --resume");
@@ -474,7 +482,8 @@ class Worker {
   void note(const Ranks::Message& received) {
     const std::string kind = kind_of(read_json(received.text, "message of the first rank"));
     stop_ = stop_ || kind == kStop;
-    end_ = end_ || kind == kEnd;
+    end_ = end_ || kind == kEnd || kind == kEndAlone;
+    if (kind == kEndAlone) options_.ranks.wait_for_nobody();
   }
 
   void still_alive() {
