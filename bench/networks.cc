@@ -21,8 +21,9 @@ std::vector<std::string> shipped_networks() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(kConfigs)) {
     const std::filesystem::path& file = entry.path();
-    // What is in devices/ describes machines.
-    if (file.extension() != ".toml" || file.parent_path().filename() == "devices") continue;
+    // What is in devices/ describes machines, what is in search/ many networks.
+    const std::filesystem::path folder = file.parent_path().filename();
+    if (file.extension() != ".toml" || folder == "devices" || folder == "search") continue;
     names.push_back(file.parent_path().filename() / file.stem());
   }
   std::ranges::sort(names);

@@ -14,8 +14,9 @@ namespace bellows::cli {
 namespace {
 
 std::vector<Verb> all_verbs() {
-  std::vector<Verb> verbs = {train_verb(),   evaluate_verb(), infer_verb(), inspect_verb(),
-                             profile_verb(), tune_verb(),     run_verb(),   export_verb()};
+  std::vector<Verb> verbs = {train_verb(),   evaluate_verb(), infer_verb(),
+                             inspect_verb(), profile_verb(),  tune_verb(),
+                             run_verb(),     search_verb(),   export_verb()};
   for (Verb& verb : growth_verbs()) verbs.push_back(std::move(verb));
   verbs.push_back(report_verb());
   for (Verb& verb : data_verbs()) verbs.push_back(std::move(verb));

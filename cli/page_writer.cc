@@ -21,6 +21,14 @@ bool countable(double value) { return value >= 0 && value < 9e18; }
 
 bool known(const Point& point) { return point.y && std::isfinite(*point.y); }
 
+// Of the points' heights.
+bool all_above_zero(const std::vector<Series>& series) {
+  return std::ranges::all_of(series, [](const Series& one) {
+    return std::ranges::all_of(one.points,
+                               [](const Point& point) { return !point.y || *point.y > 0; });
+  });
+}
+
 // Over all points of all series.
 bool spreads_far(const std::vector<Series>& series, double range) {
   double least = HUGE_VAL;
@@ -156,7 +164,8 @@ void Page::Charts::add(const std::string& title, const Axis& x, const Axis& y,
     for (const Point& point : one.points) {
       if (!std::isfinite(point.x)) continue;
       Json value = {point.x, known(point) ? Json(*point.y) : Json()};
-      if (!point.note.empty()) value.push_back(point.note);
+      if (!point.note.empty() || !point.label.empty()) value.push_back(point.note);
+      if (!point.label.empty()) value.push_back(point.label);
       points.push_back(std::move(value));
     }
     list.push_back({{"name", one.name},
@@ -173,7 +182,7 @@ void Page::Charts::add(const std::string& title, const Axis& x, const Axis& y,
        {"title", title},
        {"x", axis_json(x, (x.may_be_logarithmic && spreads_far(series, kLinearRange)) ||
                               (x.logarithmic && spreads_far(series, 1)))},
-       {"y", axis_json(y, false)},
+       {"y", axis_json(y, y.logarithmic && all_above_zero(series))},
        {"series", std::move(list)}});
   text_ += "<figure>\n" + element("figcaption", title) + "<div class=\"chart\"><canvas id=\"" + id +
            "\" role=\"img\" aria-label=\"" +

@@ -93,6 +93,7 @@ struct Point {
   double x = 0;
   std::optional<double> y = {};  // none: the line is interrupted here
   std::string note = {};         // what it stands for, shown when it is pointed at
+  std::string label = {};        // written beside it
 };
 
 struct Series {

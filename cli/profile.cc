@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <set>
 #include <thread>
 
@@ -16,9 +15,9 @@
 #include "cli/verb.h"
 #include "engine/latency.h"
 #include "engine/model_state.h"
-#include "engine/operation_counts.h"
 #include "engine/profile_data.h"
 #include "engine/threads.h"
+#include "engine/width_measuring.h"
 #include "training/data/random.h"
 #include "training/evaluator.h"
 
@@ -105,43 +104,6 @@ Images look_at_images(const Arguments& arguments, const Model& model, Console& c
   return found;
 }
 
-// Energy of one image at a width: that of many runs, one after the other, less the idle power over
-// the time that they took. A model needs no runs, as the time that they take is known.
-double measure_energy_uj(Session& session, EnergyMeter& meter, const std::vector<float>& images,
-                         std::size_t elements, int width, double image_seconds,
-                         double least_seconds, double idle_w) {
-  if (meter.kind() == MeterKind::kModel) {
-    const double before = meter.joules();
-    meter.image_done(width, image_seconds);
-    return 1e6 * (meter.joules() - before);
-  }
-  const double span = std::max(least_seconds, meter.shortest_span_s());
-  const double pause = meter.longest_pause_s() / 2;
-  const double before = meter.joules();
-  const double begin = steady_seconds();
-  double end = begin;
-  double read = begin;
-  std::int64_t runs = 0;
-  for (std::size_t next = 0; end - begin < span; next = (next + elements) % images.size()) {
-    session.run(std::span(images).subspan(next, elements), width);
-    end = steady_seconds();
-    ++runs;
-    if (end - read > pause) {
-      static_cast<void>(meter.joules());
-      read = end;
-    }
-  }
-  const double joules = meter.joules() - before - idle_w * (end - begin);
-  if (joules <= 0) {
-    throw Error(ErrorCode::kUnsupported,
-                "width " + std::to_string(width) + " takes no more than the idle machine, " +
-                    fixed_text(idle_w, 2) + " W, by " + meter.source() +
-                    "; measure for longer (--seconds), on a quieter machine, or without "
-                    "--subtract-idle");
-  }
-  return 1e6 * joules / static_cast<double>(runs);
-}
-
 std::string table_of(const ProfileData& profile, const Console& console) {
   const auto share = [](const std::optional<double>& value) {
     return value ? percent_text(*value) : std::string("-");
@@ -167,51 +129,31 @@ std::string table_of(const ProfileData& profile, const Console& console) {
   return table.text(console.heading_begin(), console.heading_end());
 }
 
-// What every point says whoever measures it.
-ProfilePoint described_point(const Model& model, const std::vector<StepCounts>& counts,
-                             const Images& images, int width, int threads) {
-  const auto index = static_cast<std::size_t>(width - 1);
-  const Width cost = model.width(width);
-  const OperationCounts moved = up_to_width(counts, width);
-  const MemoryUse memory = model.memory({.threads = threads});
-  ProfilePoint point{.width = width, .threads = threads};
-  if (index < images.validation.size()) point.validation_accuracy = images.validation[index];
-  if (index < images.test.size()) point.test_accuracy = images.test[index];
-  point.macs = cost.macs;
-  point.weight_bytes = cost.weight_bytes;
-  point.activation_bytes = moved.read_bytes + moved.written_bytes;
-  point.memory_weights = static_cast<std::int64_t>(memory.weights);
-  point.memory_activations = static_cast<std::int64_t>(memory.activations);
-  point.memory_scratch = static_cast<std::int64_t>(memory.scratch);
-  return point;
+// With the accuracies that the images have told.
+std::vector<ProfilePoint> with_accuracies(std::vector<ProfilePoint> points, const Images& images) {
+  for (ProfilePoint& point : points) {
+    const auto index = static_cast<std::size_t>(point.width - 1);
+    if (index < images.validation.size()) point.validation_accuracy = images.validation[index];
+    if (index < images.test.size()) point.test_accuracy = images.test[index];
+  }
+  return points;
 }
 
 class Profiler {
  public:
   Profiler(const Arguments& arguments, const Model& model, Console& console)
-      : arguments_(arguments), model_(model), console_(console) {
-    counts_ = count_operations(internal::state_of(model)->network);
-    widths_.resize(static_cast<std::size_t>(model.groups()));
-    std::iota(widths_.begin(), widths_.end(), 1);
-  }
+      : arguments_(arguments), model_(model), console_(console) {}
 
   // By the device's own figures: nothing is run.
   void estimate(const DeviceModel& device, const Images& images, ProfileData& profile) {
     profile.device = {.processor = "estimate: " + device.name, .isa = "none", .onednn = "none"};
     profile.energy_source = "modelled: operations (" + device.name + ")";
     profile.outlier_rule = "nothing was run: time at the device's peak";
-    for (const int width : widths_) {
-      ProfilePoint point = described_point(model_, counts_, images, width, 1);
-      const auto seconds = peak_seconds(device, point.macs);
-      if (!seconds) {
-        throw UsageError("--device: '" + device.name +
-                         "' has no clock, so that its times cannot be estimated; choose another");
-      }
-      const double us = 1e6 * *seconds;
-      point.latency_us = {.p50 = us, .p95 = us, .p99 = us, .mean = us};
-      point.energy_uj = modelled_energy(device, counts_, width, seconds).total_uj();
-      profile.points.push_back(std::move(point));
+    if (!device.clock_hz) {
+      throw UsageError("--device: '" + device.name +
+                       "' has no clock, so that its times cannot be estimated; choose another");
     }
+    profile.points = with_accuracies(estimate_widths(model_, device), images);
   }
 
   void measure(EnergyMeter* meter, const Images& images, ProfileData& profile) {
@@ -241,24 +183,18 @@ class Profiler {
     // Before anything is measured, whether the system makes so many.
     const Session most(model_, {.threads = *threads.rbegin()});
     for (const int count : threads) {
-      Session session(model_, {.threads = count});
-      console_.status("threads " + std::to_string(count) + ": measuring latencies ...", true);
-      const auto latencies =
-          measure_latency(session, images.timed, model_.image_elements(), widths_, options);
-      for (const int width : widths_) {
-        ProfilePoint point = described_point(model_, counts_, images, width, count);
-        point.latency_us = latencies[static_cast<std::size_t>(width - 1)];
-        if (meter != nullptr) {
-          console_.status("threads " + std::to_string(count) + ", width " + std::to_string(width) +
-                              ": measuring energy ...",
-                          true);
-          point.energy_uj =
-              measure_energy_uj(session, *meter, images.timed, model_.image_elements(), width,
-                                1e-6 * point.latency_us.mean, seconds / 5,
-                                profile.idle_subtracted ? *profile.idle_power_w : 0);
-        }
-        profile.points.push_back(std::move(point));
-      }
+      const WidthMeasuring measuring{
+          .latency = options,
+          .energy_seconds = seconds / 5,
+          .idle_power_w = profile.idle_subtracted ? *profile.idle_power_w : 0,
+          .threads = count};
+      const std::vector<ProfilePoint> measured =
+          measure_widths(model_, images.timed, meter, measuring, [&](const std::string& what) {
+            console_.status("threads " + std::to_string(count) + ": measuring " + what + " ...",
+                            true);
+          });
+      const auto points = with_accuracies(measured, images);
+      profile.points.insert(profile.points.end(), points.begin(), points.end());
     }
   }
 
@@ -266,8 +202,6 @@ class Profiler {
   const Arguments& arguments_;
   const Model& model_;
   Console& console_;
-  std::vector<StepCounts> counts_;
-  std::vector<int> widths_;
 };
 
 int run_profile(const Arguments& arguments, Console& console) {

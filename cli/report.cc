@@ -53,6 +53,7 @@ int run_report(const Arguments& arguments, Console& console) {
     json["policies"] = data.policies.size();
     json["training_logs"] = data.trainings.size();
     json["run_logs"] = data.runs.size();
+    json["searches"] = data.searches.size();
     json["report_bytes"] = bytes;
     console.print_json(json);
     return kDone;
@@ -65,7 +66,9 @@ int run_report(const Arguments& arguments, Console& console) {
       counted(data.models.size(), "model") + ", " +
       (data.policies.empty() ? "" : counted(data.policies.size(), "file") + " of policies, ") +
       counted(data.trainings.size(), "log") + " of training, " + counted(data.runs.size(), "log") +
-      " of runs; " + bytes_text(static_cast<std::int64_t>(bytes)));
+      " of runs" +
+      (data.searches.empty() ? "" : ", " + counted(data.searches.size(), "log") + " of searches") +
+      "; " + bytes_text(static_cast<std::int64_t>(bytes)));
   if (request.picture) console.print(*request.picture + ": its first charts");
   return kDone;
 }
@@ -103,7 +106,8 @@ WrittenReport write_report(const ReportRequest& request, const Arguments& argume
   write_file_atomically(request.out, page);
   if (request.picture) {
     const bool only_time_lines = data.profiles.empty() && data.models.empty() &&
-                                 data.policies.empty() && data.trainings.empty();
+                                 data.policies.empty() && data.trainings.empty() &&
+                                 data.searches.empty();
     save_picture(file_address(request.out) + "#picture", kPictureWidth,
                  only_time_lines ? kTimeLineHeight : kPictureHeight, *request.picture);
   }
@@ -116,9 +120,10 @@ Verb report_verb() {
   usage.summary = "Make one page of charts and tables of profiles, models and logs";
   usage.arguments = "PATH... --out FILE.html [options]";
   usage.details =
-      "PATHs are profiles, model files, files of policies, logs of training and of `bellows run`, "
-      "in\n"
-      "any mix, and folders of training runs. The page holds all it needs: any browser shows it, "
+      "PATHs are profiles, model files, files of policies, logs of training, of `bellows run` and "
+      "of\n"
+      "`bellows search`, in any mix, and folders of training runs and searches. The page holds all "
+      "it needs: any browser shows it, "
       "without a network.\n"
       "--picture draws its first charts by Chromium, which has to be installed for that.";
   usage.example =

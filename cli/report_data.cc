@@ -150,7 +150,7 @@ std::string text_of(const InputFile& file) {
 std::string name_of(const std::filesystem::path& path) {
   const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
   const std::string stem = whole.stem().string();
-  const bool usual = stem == "log" || stem == "model" || stem == "profile";
+  const bool usual = stem == "log" || stem == "model" || stem == "profile" || stem == "search";
   const std::string folder = whole.parent_path().filename().string();
   return usual && !folder.empty() ? folder : stem;
 }
@@ -394,10 +394,29 @@ std::vector<RunLog> read_run_logs(const std::filesystem::path& path, std::string
   return logs;
 }
 
+ReportedSearch read_search(const std::filesystem::path& path) {
+  ReportedSearch search{
+      .path = path.string(), .name = name_of(path), .record = read_search_log(path)};
+  const SearchHeader& header = search.record.header;
+  Facts& facts = search.facts;
+  add_fact(facts, "search", header.name);
+  add_fact(facts, "method", header.method);
+  add_fact(facts, "data", header.data_set);
+  add_fact(facts, "training images", std::to_string(header.training_images));
+  add_fact(facts, "validation images", std::to_string(header.validation_images));
+  add_fact(facts, "measured on", header.measured_on);
+  add_fact(facts, "energy", header.energy_source);
+  add_fact(facts, "began", header.date);
+  add_fact(facts, "command", header.command);
+  add_fact(facts, "with Bellows", header.bellows);
+  return search;
+}
+
 [[noreturn]] void fail_kind(const std::filesystem::path& path) {
-  throw Error(ErrorCode::kInvalidArgument, path.string() +
-                                               ": is neither a profile, a model, policies, nor a "
-                                               "log of `bellows train` or `bellows run`");
+  throw Error(ErrorCode::kInvalidArgument,
+              path.string() +
+                  ": is neither a profile, a model, policies, nor a "
+                  "log of `bellows train`, `bellows run` or `bellows search`");
 }
 
 // The word behind "event" in the first line of a log; empty for whatever else.
@@ -432,15 +451,21 @@ void read_file(const std::filesystem::path& path, ReportData& data) {
     for (RunLog& log : read_run_logs(path, text)) data.runs.push_back(std::move(log));
     return;
   }
+  if (event == "search") {
+    data.searches.push_back(read_search(path));
+    return;
+  }
   if (event == "begin" || event == "epoch" || event == "group" || event == "stacked" ||
       event == "stopped" || event == "finished") {
     data.trainings.push_back(read_training_log(path, text));
     return;
   }
   if (!event.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                path.string() + ": logs of `bellows train` and `bellows run` do not begin with " +
-                    "the event " + in_quotes(event));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        path.string() +
+            ": logs of `bellows train`, `bellows run` and `bellows search` do not begin with " +
+            "the event " + in_quotes(event));
   }
   Json json;
   try {
@@ -481,7 +506,8 @@ ReportData read_report_data(const std::vector<std::filesystem::path>& paths) {
     if (!found) {
       throw Error(ErrorCode::kInvalidArgument,
                   path.string() +
-                      ": there is no log.jsonl, model.safetensors or profile.json in this folder");
+                      ": there is no log.jsonl, model.safetensors, profile.json or search.jsonl in "
+                      "this folder");
     }
   }
   return data;

@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "engine/policy_data.h"
+#include "training/search/search_log.h"
 
 namespace bellows::cli {
 
 /// What is read of a run's folder.
-inline constexpr std::array kRunFiles = {"log.jsonl", "model.safetensors", "profile.json"};
+inline constexpr std::array kRunFiles = {"log.jsonl", "model.safetensors", "profile.json",
+                                         "search.jsonl"};
 
 /// Where something comes from, as rows of name and value.
 using Facts = std::vector<std::pair<std::string, std::string>>;
@@ -125,6 +127,14 @@ struct ReportedPolicies {
   std::string examples_of = {};   ///< the policy that stops them there
 };
 
+/// A search for architectures: what `bellows search` logs.
+struct ReportedSearch {
+  std::string path;
+  std::string name;
+  SearchRecord record;
+  Facts facts = {};
+};
+
 /// Everything that was found, each kind in the order of the paths.
 struct ReportData {
   std::vector<ReportedProfile> profiles;
@@ -132,15 +142,16 @@ struct ReportData {
   std::vector<ReportedPolicies> policies;
   std::vector<TrainingLog> trainings;
   std::vector<RunLog> runs;
+  std::vector<ReportedSearch> searches;
 };
 
-/// Reads profiles, models, policies, logs of training and logs of runs, told apart by their
-/// content; of a folder, `log.jsonl`, `model.safetensors` and `profile.json` in it, where they are
-/// there. Models are checked as `load_model` does. Keys that are not known are passed over, and so
-/// is the last line of a log when it is not whole. Throws Error naming the file, in logs also the
-/// line, and what is wrong: kNotFound, kIoError, kCorruptData, kUnsupported (a newer format),
-/// kInvalidArgument (a file of another kind, a folder without any of these, a log without
-/// anything).
+/// Reads profiles, models, policies and logs of training, of runs and of searches, told apart by
+/// their content; of a folder, `log.jsonl`, `model.safetensors`, `profile.json` and `search.jsonl`
+/// in it, where they are there. Models are checked as `load_model` does. Keys that are not known
+/// are passed over, and so is the last line of a log when it is not whole. Throws Error naming the
+/// file, in logs also the line, and what is wrong: kNotFound, kIoError, kCorruptData, kUnsupported
+/// (a newer format), kInvalidArgument (a file of another kind, a folder without any of these, a log
+/// without anything).
 [[nodiscard]] ReportData read_report_data(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace bellows::cli

@@ -11,6 +11,7 @@
 #include "cli/page_writer.h"
 #include "cli/report_assets.h"
 #include "cli/report_policies.h"
+#include "cli/report_searches.h"
 
 namespace bellows::cli {
 namespace {
@@ -407,6 +408,9 @@ void add_provenance(const ReportData& data, Page& page) {
         {{"epochs", std::to_string(log.epochs.size())}, {"finished", log.seconds ? "yes" : "no"}});
   }
   for (const RunLog& log : data.runs) content += facts_list("Log of a run", log.path, log.facts);
+  for (const ReportedSearch& search : data.searches) {
+    content += facts_list("Search", search.path, search.facts);
+  }
   page.add_section("Where the figures come from", content);
 }
 
@@ -440,6 +444,7 @@ std::string report_page(const ReportData& data, const std::string& title,
   }
   const auto runs = labels_of(data.runs, &RunLog::name);
   for (std::size_t i = 0; i < runs.size(); ++i) add_run(data.runs[i], runs[i], page);
+  add_searches(data.searches, labels_of(data.searches, &ReportedSearch::name), page);
   add_provenance(data, page);
   const std::string html_title = html_text(title);
   const std::string html_summary = html_text(generated);

@@ -52,7 +52,7 @@
     const many = series.points.length > 100;
     return {
       label: series.name,
-      data: series.points.map(([x, y, note]) => ({x, y, note})),
+      data: series.points.map(([x, y, note, label]) => ({x, y, note, label})),
       borderColor: own,
       backgroundColor: own,
       borderDash: dashes[series.dash % dashes.length],
@@ -65,6 +65,34 @@
       pointHitRadius: 10,
     };
   }
+
+  // Writes the points' labels beside them, where they do not cover others.
+  const labels = {
+    id: 'labels',
+    afterDatasetsDraw(chart) {
+      const context = chart.ctx;
+      const height = 10;
+      const taken = [];
+      const free = (x, y, width) => !taken.some((other) =>
+        x < other.x + other.width && other.x < x + width && Math.abs(y - other.y) < height);
+      context.save();
+      context.font = height + 'px ' + Chart.defaults.font.family;
+      context.fillStyle = colour('faint');
+      chart.data.datasets.forEach((set, index) => {
+        const places = chart.getDatasetMeta(index).data;
+        set.data.forEach((point, i) => {
+          if (!point.label) return;
+          const width = context.measureText(point.label).width;
+          const x = places[i].x + 6;
+          const y = places[i].y - 4;
+          if (!free(x, y, width)) return;
+          taken.push({x, y, width});
+          context.fillText(point.label, x, y);
+        });
+      });
+      context.restore();
+    },
+  };
 
   function draw(chart) {
     const text = (item) => {
@@ -82,6 +110,7 @@
     return new Chart(document.getElementById(chart.id), {
       type: 'line',
       data: {datasets: chart.series.map(dataset)},
+      plugins: [labels],
       options: {
         animation: false,
         maintainAspectRatio: false,

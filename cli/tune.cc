@@ -437,19 +437,19 @@ class Tuning {
 
   std::vector<ThresholdPoint> search(const ConfidenceTable& seen, const std::string& method,
                                      internal::SearchFacts& facts) const {
-    const Objective2 objective = threshold_objective(seen);
-    const SearchOptions options{.dimensions = static_cast<int>(seen.confidences.size()),
-                                .evaluations = options_.evaluations,
-                                .reference = reference_,
-                                .seed = options_.seed};
-    const std::vector<Evaluation> found = method == "bayesian" ? bayesian_search(objective, options)
-                                                               : random_search(objective, options);
+    const ProposerOptions options{
+        .method = method == "bayesian" ? SearchMethod::kBayesian : SearchMethod::kRandom,
+        .reference = reference_,
+        .seed = options_.seed};
+    const std::vector<Evaluation> found =
+        minimise(threshold_objective(seen), unit_cube(static_cast<int>(seen.confidences.size())),
+                 options, options_.evaluations);
     facts.evaluations = static_cast<std::int64_t>(found.size());
     facts.hypervolume = hypervolume_reached(found, options.reference);
     std::vector<ThresholdPoint> points;
     points.reserve(found.size());
     for (const Evaluation& evaluation : found) {
-      points.push_back(judge(seen, quantile_thresholds(seen, evaluation.input)));
+      points.push_back(judge(seen, quantile_thresholds(seen, evaluation.point)));
     }
     return pareto_front(std::move(points));
   }

@@ -23,6 +23,7 @@ Verb inspect_verb();
 Verb profile_verb();
 Verb tune_verb();
 Verb run_verb();
+Verb search_verb();
 Verb export_verb();
 /// "diff", "apply", "trim".
 std::vector<Verb> growth_verbs();

@@ -4,10 +4,37 @@
 
 #include "layers/bf16_conv_learning_onednn.h"
 #include "layers/dense_learning_onednn.h"
+#include "layers/depthwise_gradient.h"
 #include "layers/depthwise_onednn.h"
 
 namespace bellows {
 namespace {
+
+// The gradient of filters and bias by our own code, where oneDNN has none that is fast.
+void emit_own_gradient(const Conv& layer, int group, const View& weight, const View& bias,
+                       LearningEmitter& emitter) {
+  const TensorPlace& src = emitter.src();
+  const TensorPlace& diff_dst = emitter.diff_dst();
+  const GroupRange here{group, group};
+  const int block = src.layout.block();
+  const DepthwiseShape shape{.blocks = src.layout.padded_channels(here) / block,
+                             .block = block,
+                             .batch = src.layout.batch(),
+                             .src = {src.layout.shape().height, src.layout.shape().width},
+                             .dst = {diff_dst.layout.shape().height, diff_dst.layout.shape().width},
+                             .kernel = layer.kernel(),
+                             .stride = layer.stride(),
+                             .padding = layer.padding()};
+  const bool has_bias = layer.bias();
+  emitter.add_kernel(
+      [shape, has_bias](void* const* arguments) {
+        depthwise_weight_gradient(shape, static_cast<const float*>(arguments[0]),
+                                  static_cast<const float*>(arguments[1]),
+                                  static_cast<float*>(arguments[2]),
+                                  has_bias ? static_cast<float*>(arguments[3]) : nullptr);
+      },
+      {src.map(here), diff_dst.map(here), weight, bias});
+}
 
 void emit_depthwise_backward(const Conv& layer, int group, const TensorPlace* diff_src,
                              LearningEmitter& emitter) {
@@ -32,6 +59,8 @@ void emit_depthwise_backward(const Conv& layer, int group, const TensorPlace* di
   const View weight = emitter.temporary(0, depthwise_weights_desc(layer, src.layout, channels));
   const View bias = emitter.temporary(
       1, Desc({channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a));
+  const bool own = is_reference(*weights_primitive);
+  if (own) emit_own_gradient(layer, group, weight, bias, emitter);
   for (int begin = 0; begin < channels; begin += at_once) {
     View weight_part = weight;
     weight_part.desc = filter;
@@ -45,7 +74,7 @@ void emit_depthwise_backward(const Conv& layer, int group, const TensorPlace* di
       bias_part.offset += static_cast<std::size_t>(begin) * sizeof(float);
       arguments.push_back({DNNL_ARG_DIFF_BIAS, bias_part});
     }
-    emitter.add(*weights_primitive, std::move(arguments));
+    if (!own) emitter.add(*weights_primitive, std::move(arguments));
     if (diff_src != nullptr) {
       View packed = emitter.packed(group, ParameterRole::kWeight);
       packed.desc = filter;

@@ -14,6 +14,7 @@
 #include "layers/layer.h"
 #include "tests/shipped_runs.h"
 #include "training/run_config.h"
+#include "training/search/search_config.h"
 
 namespace bellows {
 namespace {
@@ -117,9 +118,23 @@ TEST(Configs, SvhnAndCifarTrainTheSameConvnet) {
             read_run_config(kFolder / "cifar10/convnet.toml").network.write().to_json());
 }
 
+TEST(Configs, EveryShippedSearchIsReadAndNamedForItsFile) {
+  EXPECT_GE(shipped_searches().size(), 3U);
+  for (const auto& file : shipped_searches()) {
+    SCOPED_TRACE(file.string());
+    const SearchConfig search = read_search_config(file);
+    EXPECT_EQ(search.name, "search-" + file.stem().string());
+    EXPECT_EQ(search.data.path, "");
+    EXPECT_NE(text_of(kFolder / "README.md").find("`search/" + file.filename().string() + "`"),
+              std::string::npos);
+  }
+}
+
 TEST(ConfigsPage, ListsEveryKeyAsTheCodeHasItAndNoOther) {
   std::multiset<std::string> page = rows_of_page();
-  for (const FieldDocumentation& entry : run_config_documentation()) {
+  std::vector<FieldDocumentation> entries = run_config_documentation();
+  for (const FieldDocumentation& entry : search_config_documentation()) entries.push_back(entry);
+  for (const FieldDocumentation& entry : entries) {
     const auto found = page.find(row_of(entry));
     if (found == page.end()) {
       ADD_FAILURE() << "configs/README.md lacks this row:\n" << row_of(entry);

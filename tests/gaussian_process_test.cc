@@ -75,6 +75,24 @@ TEST(GaussianProcess, FittingMakesTheValuesMoreLikely) {
   EXPECT_GT(fitted.log_marginal_likelihood(), fixed.log_marginal_likelihood() + 5);
 }
 
+// Three choices without an order, a column for each: where only the choice counts, one length
+// serves all its columns, and every choice is predicted as it was seen.
+TEST(GaussianProcess, ColumnsOfOneChoiceShareALength) {
+  Eigen::MatrixXd inputs(12, 4);
+  Eigen::VectorXd values(12);
+  for (int i = 0; i < 12; ++i) {
+    inputs.row(i) << 0, 0, 0, static_cast<double>(i) / 11;
+    inputs(i, i % 3) = 1;
+    values[i] = i % 3 == 1 ? 5 : 2 - i % 3;
+  }
+  const GaussianProcess process(inputs, values, 1, {0, 0, 0, 1});
+  EXPECT_EQ(process.hyperparameters().lengths.size(), 2);
+  EXPECT_GT(process.hyperparameters().lengths[1], process.hyperparameters().lengths[0]);
+  EXPECT_NEAR(process.predict(Eigen::Vector4d(1, 0, 0, 0.5)).mean, 2, 0.05);
+  EXPECT_NEAR(process.predict(Eigen::Vector4d(0, 1, 0, 0.5)).mean, 5, 0.05);
+  EXPECT_NEAR(process.predict(Eigen::Vector4d(0, 0, 1, 0.5)).mean, 0, 0.05);
+}
+
 TEST(GaussianProcess, OneValueIsItsOwnMean) {
   const GaussianProcess process(grid(2).topRows(1), Eigen::VectorXd::Constant(1, 4));
   EXPECT_NEAR(process.predict(at(0.7)).mean, 4, 1e-9);

@@ -135,6 +135,13 @@ inline std::vector<PropertyLayers> property_layers() {
                          {"padding", integer(1)}}),
                   layer("relu6", "relu2"), conv("conv3", other, 1, 0)}});
   all.push_back(
+      {"conv_depthwise_wide",
+       LayerKind::kConv,
+       {conv("conv1", wide, 3, 1),
+        layer("conv", "conv2",
+              {{"depthwise", flag(true)}, {"kernel", integer(5)}, {"padding", integer(2)}}),
+        layer("relu", "relu2"), conv("conv3", other, 1, 0)}});
+  all.push_back(
       {"batch_norm",
        LayerKind::kBatchNorm,
        {conv("conv1", small, 3, 1, false),

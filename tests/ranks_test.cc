@@ -5,20 +5,17 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <bellows/bellows.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "tests/data_fixtures.h"
+#include "tests/under_mpirun.h"
 
 namespace bellows {
 namespace {
@@ -26,7 +23,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
-using Path = std::filesystem::path;
 
 TEST(Ranks, OneProcessAloneSumsNothingAndSharesNothing) {
   const Ranks ranks;
@@ -38,18 +34,8 @@ TEST(Ranks, OneProcessAloneSumsNothingAndSharesNothing) {
   EXPECT_EQ(Ranks::summing().bytes, 0U);
 }
 
-class RanksUnderMpirun : public ::testing::Test {
+class RanksUnderMpirun : public UnderMpirun {
  protected:
-  void SetUp() override {
-    if (!Ranks::supported()) GTEST_SKIP() << "built without MPI";
-    if (std::system("command -v mpirun > /dev/null") != 0) GTEST_SKIP() << "there is no mpirun";
-    // Tests may run as root, in a container, and beside others.
-    ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-  }
-
-  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
-
   // One batch of 64 drawn digits is an epoch, so that the log has every batch's loss.
   [[nodiscard]] std::string config(int epochs) const {
     std::ofstream(path("run.toml")) << R"(name = "ranks"
@@ -86,50 +72,16 @@ kind = "constant"
     return path("run.toml");
   }
 
-  struct Result {
-    int code = 0;
-    std::string text;  // both streams
-  };
-  [[nodiscard]] static std::string launcher(int ranks) {
-    return ranks == 1 ? "" : "mpirun --oversubscribe -n " + std::to_string(ranks) + " ";
-  }
-  // `bellows train ARGUMENTS` by so many ranks.
   [[nodiscard]] Result train(int ranks, const std::string& arguments) const {
-    const int status = std::system((launcher(ranks) + "'" + BELLOWS_COMMAND + "' train " +
-                                    arguments + " > '" + path("output") + "' 2>&1")
-                                       .c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output()};
+    return run(ranks, "train " + arguments);
   }
-
   // The same by two ranks, which goes on beside this process; mpirun's id.
   [[nodiscard]] pid_t start_two(const std::string& arguments) const {
-    const std::string command = "exec " + launcher(2) + "'" + BELLOWS_COMMAND + "' train " +
-                                arguments + " > '" + path("output") + "' 2>&1";
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      ::_exit(127);
-    }
-    return child;
-  }
-  // mpirun's children.
-  [[nodiscard]] static std::vector<pid_t> ranks_of(pid_t mpirun) {
-    const std::string id = std::to_string(mpirun);
-    std::ifstream list("/proc/" + id + "/task/" + id + "/children");
-    std::vector<pid_t> ranks;
-    for (pid_t rank = 0; list >> rank;) ranks.push_back(rank);
-    return ranks;
+    return start(launcher(2), "train " + arguments);
   }
   // Until so many batches have been learned from, or for a minute.
   void wait_for_batches(const std::string& run, std::size_t count) const {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (std::chrono::steady_clock::now() < deadline && losses(run).size() < count) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-  }
-  [[nodiscard]] std::string output() const {
-    const Bytes bytes = read_file(path("output"));
-    return {bytes.begin(), bytes.end()};
+    wait_until([&] { return losses(run).size() >= count; });
   }
 
   [[nodiscard]] std::vector<double> losses(const std::string& run) const {
@@ -141,8 +93,6 @@ kind = "constant"
     }
     return result;
   }
-
-  Path folder_ = fresh_folder();
 };
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {

@@ -13,6 +13,7 @@
 #include "tests/shipped_runs.h"
 #include "training/learning_plan_onednn.h"
 #include "training/run_config.h"
+#include "training/search/search_config.h"
 
 namespace bellows {
 namespace {
@@ -56,6 +57,32 @@ TEST_P(ShippedConfiguration, LearnsWithoutReferenceCode) {
     const LearningPlan plan(network(), weights, gradients,
                             {.trainable = {group, group}, .batch = 32, .threads = 2});
     EXPECT_THAT(plan.reference_steps(), IsEmpty()) << "group " << group;
+  }
+}
+
+// Some networks of every space that is shipped.
+TEST(ShippedSearches, HaveNetworksWithoutReferenceCode) {
+  for (const auto& file : shipped_searches()) {
+    const SearchConfig config = read_search_config(file);
+    const ArchitectureSpace space(config.task, config.space);
+    const SearchDomain domain = search_domain(config, space);
+    data::KeyedRandom random(1);
+    for (int i = 0; i < 6; ++i) {
+      const SearchPoint point = domain.random(random);
+      SCOPED_TRACE(file.string() + ": " + space.text(point));
+      const Network network = Network::read(space.describe(point));
+      WeightSet weights(network, network.groups());
+      WeightSet gradients(network, network.groups());
+      PackedWeights packed;
+      EXPECT_THAT(build_plan(network, &weights, packed, {.batch = 1, .groups = network.groups()})
+                      .reference_steps(),
+                  IsEmpty());
+      for (int group = 1; group <= network.groups(); ++group) {
+        const LearningPlan plan(network, weights, gradients,
+                                {.trainable = {group, group}, .batch = 16, .threads = 1});
+        EXPECT_THAT(plan.reference_steps(), IsEmpty()) << "group " << group;
+      }
+    }
   }
 }
 

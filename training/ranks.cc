@@ -33,6 +33,7 @@ namespace {
 Ranks::Summing summed;
 // Not 0 once this rank has failed.
 int exit_code_of_all = 0;
+bool some_are_gone = false;
 
 void check(int result, const char* what) {
   if (result == MPI_SUCCESS) return;
@@ -53,7 +54,7 @@ struct Mpi {
   }
   ~Mpi() {
     if (exit_code_of_all != 0) MPI_Abort(MPI_COMM_WORLD, exit_code_of_all);
-    MPI_Finalize();
+    if (!some_are_gone) MPI_Finalize();
   }
   Mpi(const Mpi&) = delete;
   Mpi& operator=(const Mpi&) = delete;
@@ -61,6 +62,7 @@ struct Mpi {
 
 // Elements that one call of MPI can count.
 constexpr std::size_t kMostElements = std::size_t{1} << 30;
+constexpr int kTextTag = 7;
 
 template <class Value>
 void sum_all(std::span<Value> values, MPI_Datatype type) {
@@ -127,11 +129,35 @@ void Ranks::share(std::string& text) const {
   share_bytes(text.data(), text.size());
 }
 
+void Ranks::send(int to, const std::string& text) const {
+  check(
+      MPI_Send(text.data(), static_cast<int>(text.size()), MPI_BYTE, to, kTextTag, MPI_COMM_WORLD),
+      "send");
+}
+
+std::optional<Ranks::Message> Ranks::receive() const {
+  if (alone()) return std::nullopt;
+  int there = 0;
+  MPI_Status status;
+  check(MPI_Iprobe(MPI_ANY_SOURCE, kTextTag, MPI_COMM_WORLD, &there, &status), "receive");
+  if (there == 0) return std::nullopt;
+  int length = 0;
+  check(MPI_Get_count(&status, MPI_BYTE, &length), "receive");
+  Message message{.from = status.MPI_SOURCE,
+                  .text = std::string(static_cast<std::size_t>(length), '\0')};
+  check(MPI_Recv(message.text.data(), length, MPI_BYTE, message.from, kTextTag, MPI_COMM_WORLD,
+                 MPI_STATUS_IGNORE),
+        "receive");
+  return message;
+}
+
 Ranks::Summing Ranks::summing() { return summed; }
 
 void Ranks::abandon(int exit_code) const {
   if (!alone()) exit_code_of_all = exit_code;
 }
+
+void Ranks::wait_for_nobody() const { some_are_gone = !alone(); }
 
 #else
 
@@ -151,8 +177,11 @@ void Ranks::sum(std::span<double> /*values*/) const {}
 void Ranks::share(std::span<float> /*values*/) const {}
 void Ranks::share(int& /*value*/) const {}
 void Ranks::share(std::string& /*text*/) const {}
+void Ranks::send(int /*to*/, const std::string& /*text*/) const {}
+std::optional<Ranks::Message> Ranks::receive() const { return std::nullopt; }
 Ranks::Summing Ranks::summing() { return {}; }
 void Ranks::abandon(int /*exit_code*/) const {}
+void Ranks::wait_for_nobody() const {}
 
 #endif
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,16 @@ class Ranks {
   void share(int& value) const;
   void share(std::string& text) const;
 
+  /// A text from one rank to another.
+  struct Message {
+    int from = 0;
+    std::string text = {};
+  };
+  /// Hands a text over. Small ones (4 kB) wait for nobody.
+  void send(int to, const std::string& text) const;
+  /// The oldest text that has come, or nothing: it does not wait.
+  [[nodiscard]] std::optional<Message> receive() const;
+
   /// What `sum` has taken so far, in this process.
   struct Summing {
     std::uint64_t bytes = 0;  ///< given by this rank
@@ -47,6 +58,9 @@ class Ranks {
   /// This rank has failed: the end of this program ends all others with `exit_code`, which would
   /// wait for it for ever. Alone it does nothing.
   void abandon(int exit_code) const;
+
+  /// Some ranks are gone: the end of this program waits for no others, as MPI else does, for ever.
+  void wait_for_nobody() const;
 
  private:
   int rank_ = 0;

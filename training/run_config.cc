@@ -100,17 +100,6 @@ ConfigValue with_empty_network(const ConfigValue& table) {
   throw Error(ErrorCode::kInvalidArgument, place->where() + ": key '" + key + "' " + problem);
 }
 
-void check_name(const ConfigValue& table, const std::string& name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  });
-  if (plain && !name.empty() && name.front() != '.') return;
-  throw Error(ErrorCode::kInvalidArgument,
-              table.find("name")->where() + ": key 'name' is " + table.find("name")->to_json() +
-                  ", it needs letters, digits, '_', '-' or '.', and no '.' in front");
-}
-
 // Images that the network cannot take are refused before any is loaded.
 void check_images(const ConfigValue& table, const RunConfig& run) {
   const MapShape& input = run.network.input();
@@ -178,7 +167,7 @@ void check_width_weights(const ConfigValue& table, const RunConfig& run) {
 
 // What one field alone cannot tell.
 void check(const ConfigValue& table, const RunConfig& run) {
-  check_name(table, run.name);
+  check_run_name(table, run.name);
   check_images(table, run);
   const std::size_t groups = static_cast<std::size_t>(run.network.groups());
   const std::size_t epochs = run.training.epochs.size();
@@ -379,6 +368,17 @@ std::vector<FieldDocumentation> document_run(const std::string& optimiser,
 }
 
 }  // namespace
+
+void check_run_name(const ConfigValue& table, const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
+  if (plain && !name.empty() && name.front() != '.') return;
+  throw Error(ErrorCode::kInvalidArgument,
+              table.find("name")->where() + ": key 'name' is " + table.find("name")->to_json() +
+                  ", it needs letters, digits, '_', '-' or '.', and no '.' in front");
+}
 
 void DigitsConfig::visit_fields(FieldVisitor& visitor) {
   visitor.field("seed", seed, {.help = "other seeds draw other digits", .minimum = 0});

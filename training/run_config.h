@@ -112,6 +112,10 @@ struct RunConfig {
 /// Reads a run from a table. Throws Error(kInvalidArgument).
 [[nodiscard]] RunConfig read_run_config(const ConfigValue& table);
 
+/// Throws Error(kInvalidArgument), naming its place in `table`, for a name that is no good for a
+/// run's folder.
+void check_run_name(const ConfigValue& table, const std::string& name);
+
 /// The run with what `changes`, a table of keys as a configuration file has them, sets otherwise. A
 /// table in the place of `network.layers` has layers' names as its keys. What was expected of the
 /// run before is left out, and so are keys that a new `kind` of optimiser or schedule does not

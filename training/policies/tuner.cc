@@ -92,8 +92,8 @@ std::vector<PolicyPoint> threshold_points(const std::vector<ThresholdPoint>& fro
   return points;
 }
 
-Objective2 threshold_objective(const ConfidenceTable& table) {
-  return [&table](const std::vector<double>& stopping) {
+ObjectiveFunction threshold_objective(const ConfidenceTable& table) {
+  return [&table](const SearchPoint& stopping) {
     const ThresholdPoint point = judge(table, quantile_thresholds(table, stopping));
     return Objectives{point.cost / table.costs.back(), 1 - point.accuracy};
   };

@@ -11,7 +11,7 @@
 #include "training/policies/mixture_program.h"
 #include "training/policies/prediction_table.h"
 #include "training/policies/threshold_tuning.h"
-#include "training/search/bayesian_search.h"
+#include "training/search/minimise.h"
 
 namespace bellows {
 
@@ -36,7 +36,7 @@ using internal::PolicyScore;
 
 /// Thresholds as a search sees them: inputs are those of quantile_thresholds; the objectives are
 /// the mean cost by the widest width's, and the share of wrong answers.
-[[nodiscard]] Objective2 threshold_objective(const ConfidenceTable& table);
+[[nodiscard]] ObjectiveFunction threshold_objective(const ConfidenceTable& table);
 
 /// Selectors, numbered from `first` in their model, as points.
 [[nodiscard]] std::vector<PolicyPoint> selector_points(const std::vector<Selector>& selectors,
