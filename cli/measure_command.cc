@@ -48,7 +48,8 @@ struct ShortForm {
 
 std::string output_of(const std::string& command, const std::filesystem::path& model) {
   const std::string line = command + " " + shell_line({model.string()});
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(line.c_str(), "re"), ::pclose);
+  const auto close = [](std::FILE* file) { ::pclose(file); };
+  std::unique_ptr<std::FILE, decltype(close)> pipe(::popen(line.c_str(), "re"), close);
   if (!pipe) {
     throw Error(ErrorCode::kIoError,
                 "cannot run '" + command + "': " + std::generic_category().message(errno));

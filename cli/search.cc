@@ -38,6 +38,7 @@ struct Measuring {
 
 std::vector<WidthCost> costs_of(const std::vector<ProfilePoint>& points) {
   std::vector<WidthCost> costs;
+  costs.reserve(points.size());
   for (const ProfilePoint& point : points) {
     costs.push_back(
         {.latency_us = point.latency_us.p50,
@@ -368,7 +369,7 @@ std::string data_folder(const Arguments& arguments, const SearchConfig& config) 
     }
     return "";
   }
-  const std::string folder = given.value_or(config.data.path);
+  std::string folder = given.value_or(config.data.path);
   if (folder.empty()) {
     throw UsageError("'" + arguments.plain()[0] + "' names no images (format '" +
                      config.data.format +
