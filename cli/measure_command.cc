@@ -78,7 +78,7 @@ std::vector<WidthCost> read_measured(const std::string& printed, const std::stri
     value = read_json(printed, source);
   } catch (const Error& error) {
     throw Error(ErrorCode::kCorruptData, std::string(error.what()) + "; it printed " +
-                                             in_quotes(std::string_view(printed).substr(0, 60)));
+                                             in_quotes(std::string_view{printed}.substr(0, 60)));
   }
   std::vector<WidthCost> costs;
   if (value.find("format") != nullptr) {

@@ -1,6 +1,7 @@
 #include "engine/width_measuring.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 
@@ -13,7 +14,7 @@ namespace {
 using internal::ProfilePoint;
 
 std::string watts_text(double watts) {
-  const auto hundredths = static_cast<std::int64_t>(100 * watts + 0.5);
+  const long hundredths = std::lround(100 * watts);
   const std::string digits = std::to_string(hundredths % 100);
   return std::to_string(hundredths / 100) + "." + (digits.size() < 2 ? "0" : "") + digits;
 }

@@ -20,9 +20,9 @@ constexpr int kChains = 4;
 
 // The channels of a block, which lie anywhere. Compilers that are left to find the vectors in loops
 // over lanes find them here not, and are three times as slow.
-template <int kBlock>
+template <int Block>
 struct Lanes {
-  using Vector __attribute__((vector_size(kBlock * sizeof(float)), aligned(4), may_alias)) = float;
+  using Vector __attribute__((vector_size(Block * sizeof(float)), aligned(4), may_alias)) = float;
 };
 template <>
 struct Lanes<1> {
@@ -31,10 +31,10 @@ struct Lanes<1> {
 
 // Adds to `sum` the products of `count` pixels: those of `diff` follow each other, those of `src`
 // are `step` floats apart.
-template <int kBlock>
+template <int Block>
 [[gnu::always_inline]] inline void add_products(const float* src, std::size_t step,
                                                 const float* diff, int count, float* sum) {
-  using Vector = typename Lanes<kBlock>::Vector;
+  using Vector = typename Lanes<Block>::Vector;
   Vector chains[kChains] = {};
   int at = 0;
   for (; at + kChains <= count; at += kChains) {
@@ -42,28 +42,28 @@ template <int kBlock>
       chains[chain] +=
           *reinterpret_cast<const Vector*>(src) * *reinterpret_cast<const Vector*>(diff);
       src += step;
-      diff += kBlock;
+      diff += Block;
     }
   }
   for (; at < count; ++at) {
     chains[0] += *reinterpret_cast<const Vector*>(src) * *reinterpret_cast<const Vector*>(diff);
     src += step;
-    diff += kBlock;
+    diff += Block;
   }
   *reinterpret_cast<Vector*>(sum) += (chains[0] + chains[1]) + (chains[2] + chains[3]);
 }
 
 // One row of the window, over one block of channels.
-template <int kBlock>
+template <int Block>
 [[gnu::always_inline]] inline void window_row(const DepthwiseShape& shape, const float* src,
                                               const float* diff, int kh, float* gradient) {
   const auto row_of = [](const float* map, const Size2& size, int sample, int row) {
     return map + (static_cast<std::size_t>(sample) * static_cast<std::size_t>(size.height) +
                   static_cast<std::size_t>(row)) *
-                     static_cast<std::size_t>(size.width) * kBlock;
+                     static_cast<std::size_t>(size.width) * Block;
   };
-  std::fill_n(gradient, shape.kernel.width * kBlock, 0.0F);
-  const auto step = static_cast<std::size_t>(shape.stride.width) * kBlock;
+  std::fill_n(gradient, shape.kernel.width * Block, 0.0F);
+  const auto step = static_cast<std::size_t>(shape.stride.width) * Block;
   for (int sample = 0; sample < shape.batch; ++sample) {
     for (int oh = 0; oh < shape.dst.height; ++oh) {
       const int h = oh * shape.stride.height - shape.padding.height + kh;
@@ -79,9 +79,9 @@ template <int kBlock>
             std::min(shape.dst.width,
                      shape.src.width <= offset ? 0 : (shape.src.width - offset - 1) / stride + 1);
         if (first >= behind) continue;
-        add_products<kBlock>(from + static_cast<std::ptrdiff_t>(first * stride + offset) * kBlock,
-                             step, with + static_cast<std::size_t>(first) * kBlock, behind - first,
-                             gradient + static_cast<std::size_t>(kw) * kBlock);
+        add_products<Block>(from + static_cast<std::ptrdiff_t>(first * stride + offset) * Block,
+                            step, with + static_cast<std::size_t>(first) * Block, behind - first,
+                            gradient + static_cast<std::size_t>(kw) * Block);
       }
     }
   }

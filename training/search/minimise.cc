@@ -18,6 +18,7 @@ std::vector<Evaluation> minimise(const ObjectiveFunction& function, const Search
 
 SearchDomain unit_cube(int dimensions) {
   std::vector<Dimension> all;
+  all.reserve(static_cast<std::size_t>(dimensions));
   for (int d = 0; d < dimensions; ++d) all.push_back({.name = "x" + std::to_string(d + 1)});
   return SearchDomain(std::move(all));
 }

@@ -154,7 +154,7 @@ FreeSpace::FreeSpace(std::span<const Objectives> points, const Objectives& refer
 
 // Slabs of the objective in which the same points may dominate, and each of them in turn by the
 // objectives before it.
-void FreeSpace::cut(std::vector<const Objectives*> points, std::size_t objective) {
+void FreeSpace::cut(const std::vector<const Objectives*>& points, std::size_t objective) {
   const std::vector<double>& marks = marks_[objective];
   const auto mark_of = [&](const Objectives* point) {
     return static_cast<std::size_t>(std::ranges::lower_bound(marks, (*point)[objective]) -
@@ -178,7 +178,7 @@ void FreeSpace::cut(std::vector<const Objectives*> points, std::size_t objective
       for (const Objectives* point : points) {
         if (mark_of(point) <= begin) below.push_back(point);
       }
-      cut(std::move(below), objective - 1);
+      cut(below, objective - 1);
     }
     begin = end;
   }

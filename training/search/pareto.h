@@ -44,7 +44,7 @@ class FreeSpace {
   [[nodiscard]] double expected_improvement(const Objectives& mean, const Objectives& stddev) const;
 
  private:
-  void cut(std::vector<const Objectives*> points, std::size_t objective);
+  void cut(const std::vector<const Objectives*>& points, std::size_t objective);
 
   std::size_t dimensions_;
   std::vector<std::vector<double>> marks_;  // of each objective, rising; the first is -infinity

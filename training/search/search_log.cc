@@ -199,7 +199,7 @@ SearchRecord read_search_log(const std::filesystem::path& path) {
     }
     ++number;
     try {
-      reader.line(read_json(std::string_view(text).substr(begin, end - begin),
+      reader.line(read_json(std::string_view{text}.substr(begin, end - begin),
                             path.string() + ":" + std::to_string(number)));
     } catch (const Error& error) {
       // A wrong value in a file makes a corrupt file, not a wrong argument.

@@ -207,9 +207,10 @@ ArchitectureSpace::ArchitectureSpace(TaskConfig task, SpaceConfig config)
 
 void ArchitectureSpace::add(const std::string& name, std::vector<double> positions) {
   if (positions.size() < 2) return;
+  const int choices = static_cast<int>(positions.size());
   dimensions_.push_back({.name = name,
                          .kind = Dimension::Kind::kOrdered,
-                         .choices = static_cast<int>(positions.size()),
+                         .choices = choices,
                          .positions = std::move(positions)});
 }
 
