@@ -4,12 +4,12 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <utility>
 
 #include "cli/command.h"
 #include "cli/energy_options.h"
 #include "cli/interrupt.h"
+#include "cli/long_run.h"
 #include "cli/measure_command.h"
 #include "cli/numbers.h"
 #include "cli/table.h"
@@ -336,15 +336,6 @@ void print_outcome(const SearchRecord& record, const std::filesystem::path& fold
                 "; the log is " + (folder / "search.jsonl").string());
 }
 
-std::string resume_command(const Arguments& arguments) {
-  std::vector<std::string> words;
-  for (const std::string& word : arguments.command()) {
-    if (word != "--overwrite" && word != "--resume") words.push_back(word);
-  }
-  words.insert(std::ranges::find(words, "--"), "--resume");
-  return shell_line(words);
-}
-
 SearchConfig configure(const Arguments& arguments) {
   SearchConfig config = read_search_config(std::filesystem::path(arguments.plain()[0]));
   if (const auto method = arguments.text("method")) {
@@ -359,23 +350,6 @@ SearchConfig configure(const Arguments& arguments) {
     config.training.threads = *threads;
   }
   return config;
-}
-
-std::string data_folder(const Arguments& arguments, const SearchConfig& config) {
-  const auto given = arguments.text("data");
-  if (config.data.generated()) {
-    if (given) {
-      throw UsageError("--data: this search draws its images and reads none; leave it out");
-    }
-    return "";
-  }
-  std::string folder = given.value_or(config.data.path);
-  if (folder.empty()) {
-    throw UsageError("'" + arguments.plain()[0] + "' names no images (format '" +
-                     config.data.format +
-                     "'); give their folder with --data DIR or with the key 'data.path'");
-  }
-  return folder;
 }
 
 SearchRunOptions run_options(const Arguments& arguments, Measuring measuring) {
@@ -421,7 +395,7 @@ int run_again(const Arguments& arguments, Console& console) {
   return kDone;
 }
 
-constexpr int kPatienceMs = 700;
+// Said by a rank that is told to end where the others do not answer.
 constexpr const char* kAbandonedByOthers =
     "bellows search: ended by mpirun: another rank has failed (then it says why) or is gone, or "
     "mpirun itself was told to end. The log is whole: go on with the same command and --resume\n";
@@ -443,7 +417,7 @@ int search_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& co
   options.hours = budget.hours;
   options.ranks = ranks;
   options.patience_s = arguments.real("patience", 1, 1e6).value_or(options.patience_s);
-  const std::string folder = data_folder(arguments, config);
+  const std::string folder = image_folder(arguments, config.data);
   if (ranks.first()) console.status("loading images ...", true);
   TrainingData data = load_training_data(config.data, folder);
   // A search must not see them.
@@ -460,7 +434,7 @@ int search_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& co
                              (ranks.size() == 2 ? " rank evaluates" : " ranks evaluate")));
   }
   SearchDisplay display(console, json);
-  const InterruptWatch watch(ranks.alone() ? 0 : kPatienceMs, kAbandonedByOthers);
+  const InterruptWatch watch(patience_ms(ranks), kAbandonedByOthers);
   const SearchOutcome outcome = search(config, data, options, display);
   console.clear_status();
   if (!ranks.first()) return kDone;
@@ -468,35 +442,14 @@ int search_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& co
     print_outcome(outcome.record, options.folder, json, console);
     return kDone;
   }
-  const std::string command = resume_command(arguments);
-  if (json) {
-    console.print_json(
-        Json{{"event", "stopped"}, {"seconds", outcome.record.seconds}, {"resume", command}});
-  } else {
-    console.print(std::string("stopped; go on with") +
-                  (ranks.alone() ? "" : ", by the same mpirun") + ":\n  " + command);
-  }
+  print_stopped(arguments, ranks, outcome.record.seconds, console);
   return kFailed;
 }
 
 int run_search(const Arguments& arguments, Console& console) {
   if (arguments.has("again")) return run_again(arguments, console);
-  const Ranks ranks = Ranks::world();
-  if (ranks.alone()) return search_as_one_of(ranks, arguments, console);
-  // As in `bellows train`: what one rank finds wrong most find wrong, and the first says it.
-  const auto give_up = [&ranks](int exit_code) {
-    ranks.abandon(exit_code);
-    if (!ranks.first()) std::this_thread::sleep_for(std::chrono::seconds(1));
-  };
-  try {
-    return search_as_one_of(ranks, arguments, console);
-  } catch (const UsageError&) {
-    give_up(kBadUsage);
-    throw;
-  } catch (...) {
-    give_up(kFailed);
-    throw;
-  }
+  return run_as_ranks(
+      [&](const Ranks& ranks) { return search_as_one_of(ranks, arguments, console); });
 }
 
 }  // namespace

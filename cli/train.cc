@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <utility>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/long_run.h"
 #include "cli/numbers.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
@@ -198,22 +198,6 @@ RunConfig configure(const Arguments& arguments) {
   }
 }
 
-std::string data_folder(const Arguments& arguments, const DataConfig& config) {
-  const auto given = arguments.text("data");
-  if (config.generated()) {
-    if (given) {
-      throw UsageError("--data: this run draws its digits and reads no images; leave it out");
-    }
-    return "";
-  }
-  std::string folder = given.value_or(config.path);
-  if (folder.empty()) {
-    throw UsageError("'" + arguments.plain()[0] + "' names no images (format '" + config.format +
-                     "'); give their folder with --data DIR or with the key 'data.path'");
-  }
-  return folder;
-}
-
 std::string headline(const RunConfig& config, const TrainingData& data) {
   const std::size_t test = data.test ? data.test->size() : 0;
   const auto count = [](std::size_t images) {
@@ -224,16 +208,6 @@ std::string headline(const RunConfig& config, const TrainingData& data) {
          data.training.shape().text() + ": " + count(data.training.size()) + " training, " +
          count(data.validation.size()) + " validation, " + count(test) + " test images" +
          (multiplies_in_bf16(config.training) ? "; products in bfloat16" : "");
-}
-
-std::string resume_command(const Arguments& arguments) {
-  std::vector<std::string> words;
-  for (const std::string& word : arguments.command()) {
-    if (word != "--overwrite" && word != "--resume") words.push_back(word);
-  }
-  // What follows "--" is no option.
-  words.insert(std::ranges::find(words, "--"), "--resume");
-  return shell_line(words);
 }
 
 void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) {
@@ -260,9 +234,7 @@ void print_outcome(const TrainingOutcome& outcome, bool json, Console& console) 
                 ").");
 }
 
-// What one of several ranks says when mpirun tells it to end and the others do not answer: mpirun
-// tells all of them when one has failed or it is ended itself, and kills them a second later.
-constexpr int kPatienceMs = 700;
+// Said by a rank that is told to end where the others do not answer.
 constexpr const char* kAbandonedByOthers =
     "bellows train: ended by mpirun: another rank has failed (then it says why) or is gone, or "
     "mpirun itself was told to end. If this run had begun, its last checkpoint is whole: go on "
@@ -282,7 +254,7 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
   }
   const bool json = arguments.has("json");
   const RunConfig config = configure(arguments);
-  const std::string data_path = data_folder(arguments, config.data);
+  const std::string data_path = image_folder(arguments, config.data);
   if (ranks.first()) console.status("loading images ...", true);
   const TrainingData data = load_training_data(config.data, data_path);
   if (json && ranks.first()) {
@@ -316,7 +288,7 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
   options.ranks = ranks;
 
   TrainingDisplay display(console, json);
-  const InterruptWatch watch(ranks.alone() ? 0 : kPatienceMs, kAbandonedByOthers);
+  const InterruptWatch watch(patience_ms(ranks), kAbandonedByOthers);
   const TrainingOutcome outcome = train(config, data, options, display);
   console.clear_status();
   if (!ranks.first()) return outcome.finished ? kDone : kFailed;
@@ -324,35 +296,13 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
     print_outcome(outcome, json, console);
     return kDone;
   }
-  const std::string command = resume_command(arguments);
-  if (json) {
-    console.print_json(
-        Json{{"event", "stopped"}, {"seconds", outcome.seconds}, {"resume", command}});
-  } else {
-    console.print(std::string("stopped; go on with") +
-                  (ranks.alone() ? "" : ", by the same mpirun") + ":\n  " + command);
-  }
+  print_stopped(arguments, ranks, outcome.seconds, console);
   return kFailed;
 }
 
 int run_train(const Arguments& arguments, Console& console) {
-  const Ranks ranks = Ranks::world();
-  if (ranks.alone()) return train_as_one_of(ranks, arguments, console);
-  // What one rank finds wrong most find wrong: the first says it, and its end is that of all. The
-  // others only speak where it has found nothing.
-  const auto give_up = [&ranks](int exit_code) {
-    ranks.abandon(exit_code);
-    if (!ranks.first()) std::this_thread::sleep_for(std::chrono::seconds(1));
-  };
-  try {
-    return train_as_one_of(ranks, arguments, console);
-  } catch (const UsageError&) {
-    give_up(kBadUsage);
-    throw;
-  } catch (...) {
-    give_up(kFailed);
-    throw;
-  }
+  return run_as_ranks(
+      [&](const Ranks& ranks) { return train_as_one_of(ranks, arguments, console); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "cli/report_page.h"
 #include "tests/data_fixtures.h"
 #include "tests/refusal.h"
+#include "tests/search_fixtures.h"
 #include "training/search/search_log.h"
 
 namespace bellows::cli {
@@ -15,20 +16,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 SearchHeader header(const std::string& device, const std::string& method) {
-  return {.name = "small",
-          .method = method,
-          .config = "{}",
-          .data_set = "digits",
-          .training_images = 90,
-          .validation_images = 10,
-          .measured_on = device,
-          .energy_source = "modelled",
-          .reference_error = 1,
-          .reference_latency_us = 1000,
-          .reference_energy_uj = 1000,
-          .date = "2026-11-30T00:00:00Z",
-          .command = "bellows search",
-          .bellows = "0.1.0"};
+  SearchHeader header = search_header();
+  header.measured_on = device;
+  header.method = method;
+  return header;
 }
 
 // Two candidates; on the first device both are on the front, on the second the one that is less

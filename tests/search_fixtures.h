@@ -70,6 +70,24 @@ inline std::vector<WidthCost> counted_costs(const std::filesystem::path& path) {
   return costs;
 }
 
+/// The head of a log that a test writes itself.
+inline SearchHeader search_header() {
+  return {.name = "test",
+          .method = "random",
+          .config = "{}",
+          .data_set = "digits",
+          .training_images = 90,
+          .validation_images = 10,
+          .measured_on = "nothing",
+          .energy_source = "nothing",
+          .reference_error = 1,
+          .reference_latency_us = 1000,
+          .reference_energy_uj = 1000,
+          .date = "today",
+          .command = "bellows",
+          .bellows = "0"};
+}
+
 inline TrainingData images_of(const SearchConfig& config) {
   TrainingData data = load_training_data(config.data, "");
   data.test.reset();

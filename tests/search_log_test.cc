@@ -8,29 +8,13 @@
 
 #include "tests/data_fixtures.h"
 #include "tests/refusal.h"
+#include "tests/search_fixtures.h"
 
 namespace bellows {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-SearchHeader header() {
-  return {.name = "test",
-          .method = "random",
-          .config = "{}",
-          .data_set = "digits",
-          .training_images = 90,
-          .validation_images = 10,
-          .measured_on = "nothing",
-          .energy_source = "nothing",
-          .reference_error = 1,
-          .reference_latency_us = 100,
-          .reference_energy_uj = 100,
-          .date = "today",
-          .command = "bellows",
-          .bellows = "0"};
-}
 
 CandidateResult result(std::vector<WidthResult> widths, const std::string& ending = "evaluated") {
   return {.ending = ending,
@@ -49,7 +33,7 @@ class SearchLogFile : public ::testing::Test {
  protected:
   void write() const {
     SearchLog log(path_);
-    log.begin(header());
+    log.begin(search_header());
     log.proposed({.number = 0, .point = {0.5, 2}, .text = "first"});
     log.proposed({.number = 1, .point = {0.25, 1}, .text = "second"});
     log.rung({.candidate = 1,

@@ -67,12 +67,7 @@ std::string message(const char* kind) {
 
 template <class Visit>
 std::string message(const char* kind, const Visit& visit) {
-  FieldWriter writer;
-  visit(writer);
-  ConfigValue table = writer.value();
-  auto& members = std::get<ConfigValue::Table>(table.data());
-  members.insert(members.begin(), {"kind", ConfigValue(std::string(kind))});
-  return table.to_json();
+  return ConfigValue(tagged_fields("kind", kind, visit)).to_json();
 }
 
 std::string kind_of(const ConfigValue& message) {

@@ -34,16 +34,6 @@ void read_fields(const ConfigValue& line, const Visit& visit) {
   visit(reader);
 }
 
-template <class Visit>
-ConfigValue::Table written(const char* event, const Visit& visit) {
-  FieldWriter writer;
-  visit(writer);
-  ConfigValue table = writer.value();
-  auto& members = std::get<ConfigValue::Table>(table.data());
-  members.insert(members.begin(), {"event", ConfigValue(std::string(event))});
-  return std::move(members);
-}
-
 // Adds one line to what is known.
 class Reader {
  public:
@@ -254,7 +244,7 @@ void SearchLog::line(ConfigValue::Table members) {
 
 void SearchLog::begin(const SearchHeader& header) {
   SearchHeader copy = header;
-  line(written("search", [&](FieldVisitor& visitor) {
+  line(tagged_fields("event", "search", [&](FieldVisitor& visitor) {
     int version = kFormatVersion;
     visitor.field("format_version", version, {});
     copy.visit_fields(visitor);
@@ -263,17 +253,19 @@ void SearchLog::begin(const SearchHeader& header) {
 
 void SearchLog::proposed(const LoggedCandidate& candidate) {
   LoggedCandidate copy = candidate;
-  line(written("proposed", [&](FieldVisitor& visitor) { visit_candidate(visitor, copy); }));
+  line(tagged_fields("event", "proposed",
+                     [&](FieldVisitor& visitor) { visit_candidate(visitor, copy); }));
 }
 
 void SearchLog::rung(const LoggedRung& rung) {
   LoggedRung copy = rung;
-  line(written("rung", [&](FieldVisitor& visitor) { visit_rung(visitor, copy); }));
+  line(tagged_fields("event", "rung", [&](FieldVisitor& visitor) { visit_rung(visitor, copy); }));
 }
 
 void SearchLog::ended(int candidate, const CandidateResult& result) {
   CandidateResult copy = result;
-  line(written("ended", [&](FieldVisitor& visitor) { visit_result(visitor, candidate, copy); }));
+  line(tagged_fields("event", "ended",
+                     [&](FieldVisitor& visitor) { visit_result(visitor, candidate, copy); }));
 }
 
 void SearchLog::paused(double seconds) {

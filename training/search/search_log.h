@@ -50,6 +50,15 @@ void visit_candidate(FieldVisitor& visitor, LoggedCandidate& candidate);  ///< w
 void visit_rung(FieldVisitor& visitor, LoggedRung& rung);
 void visit_result(FieldVisitor& visitor, int& candidate, CandidateResult& result);
 
+/// A table of the fields that `visit` visits, behind a first one that tells what they are.
+template <class Visit>
+ConfigValue::Table tagged_fields(const char* key, const char* tag, const Visit& visit) {
+  FieldWriter writer;
+  writer.add(key, ConfigValue(std::string(tag)));
+  visit(writer);
+  return std::get<ConfigValue::Table>(writer.value().data());
+}
+
 /// Everything a log holds.
 struct SearchRecord {
   SearchHeader header = {};
