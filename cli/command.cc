@@ -18,6 +18,7 @@ std::vector<Verb> all_verbs() {
                              inspect_verb(), profile_verb(),  tune_verb(),
                              run_verb(),     search_verb(),   export_verb()};
   for (Verb& verb : growth_verbs()) verbs.push_back(std::move(verb));
+  verbs.push_back(sign_verb());
   verbs.push_back(report_verb());
   for (Verb& verb : data_verbs()) verbs.push_back(std::move(verb));
   return verbs;

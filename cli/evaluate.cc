@@ -8,6 +8,7 @@
 #include "cli/evaluation_data.h"
 #include "cli/layer_check_onednn.h"
 #include "cli/numbers.h"
+#include "cli/signing.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
@@ -124,7 +125,7 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   request.format = arguments.text("format");
   if (const auto split = arguments.text("split")) request.split = *split;
 
-  const Model model = Model::load(path);
+  const Model model = Model::load(path, model_options(arguments));
   const ModelInfo& info = internal::state_of(model)->info;
   const std::vector<int> widths = widths_wanted(arguments, model.groups());
   console.status("loading images ...", true);
@@ -273,6 +274,7 @@ Verb evaluate_verb() {
       {"check", "", "Compare oneDNN with the reference, layer by layer, on 4 images"},
       {"json", "", "Print one JSON object"},
   };
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_evaluate};
 }
 

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/output_files.h"
+#include "cli/signing.h"
 #include "cli/verb.h"
 #include "engine/model_file.h"
 #include "engine/onnx_export.h"
@@ -30,7 +31,7 @@ int run_export(const Arguments& arguments, Console& console) {
   const OnnxForm form = form_of(arguments);
   const auto asked = arguments.integer("width", 1);
   // The first groups alone would do, but only the whole file tells which widths there are.
-  const ModelFile file = load_model(path);
+  const ModelFile file = load_model(path, std::nullopt, load_limits(arguments));
   const int width = asked.value_or(file.network.groups());
   if (width > file.network.groups()) {
     throw UsageError("--width: the model has widths 1 to " + std::to_string(file.network.groups()) +
@@ -90,6 +91,7 @@ Verb export_verb() {
       {"form", "F", "whole: one operation a layer; split: one a group; fastest (default): either"},
       {"json", "", "Print one JSON object"},
   };
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_export};
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/signing.h"
 #include "cli/verb.h"
 #include "engine/input_file.h"
 #include "engine/model_header.h"
@@ -53,7 +54,7 @@ int run_apply(const Arguments& arguments, Console& console) {
   const std::string& model = arguments.plain()[1];
   if (arguments.has("out")) required(arguments, "apply", "out", "FILE");
   const std::string out = arguments.text("out").value_or("");
-  const GrowthFacts facts = apply_growth(growth, model, out);
+  const GrowthFacts facts = apply_growth(growth, model, out, load_limits(arguments).public_key);
   const std::string& result = out.empty() ? model : out;
   if (arguments.has("json")) {
     console.print_json(facts_json("model", result, facts));
@@ -117,7 +118,9 @@ std::vector<Verb> growth_verbs() {
   apply.least = apply.most = 2;
   apply.wanted = "a growth file (GROWTH) and the model that it is for (MODEL)";
   apply.options = {{"out", "FILE", "Write the wider model here and leave MODEL as it is"},
-                   {"json", "", "Print one JSON object"}};
+                   {"json", "", "Print one JSON object"},
+                   // Of generations, the model's own is the least.
+                   signature_options().front()};
 
   Usage trim;
   trim.verb = "trim";

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/image_files.h"
 #include "cli/numbers.h"
+#include "cli/signing.h"
 #include "cli/verb.h"
 #include "engine/model_state.h"
 
@@ -107,7 +108,7 @@ int run_infer(const Arguments& arguments, Console& console) {
   const auto width = arguments.integer("width", 1);
   const auto threshold = arguments.real("threshold", 0, 1);
   const int top = arguments.integer("top", 1).value_or(1);
-  const Model model = Model::load(arguments.plain()[0]);
+  const Model model = Model::load(arguments.plain()[0], model_options(arguments));
   if (width.value_or(1) > model.groups()) {
     throw UsageError("--width: the model has widths 1 to " + std::to_string(model.groups()) +
                      ", not " + std::to_string(*width));
@@ -153,6 +154,7 @@ Verb infer_verb() {
       {"top", "N", "Print the N most probable classes (default 1)"},
       {"json", "", "Print one JSON object for each image"},
   };
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_infer};
 }
 

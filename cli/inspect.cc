@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/operation_report.h"
+#include "cli/signing.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
@@ -35,7 +36,7 @@ struct Subject {
   [[nodiscard]] int groups() const { return network().groups(); }
 };
 
-Subject load_subject(const std::string& path) {
+Subject load_subject(const std::string& path, const LoadLimits& limits) {
   Subject subject;
   subject.path = path;
   if (path.ends_with(".toml")) {
@@ -54,7 +55,7 @@ Subject load_subject(const std::string& path) {
     });
     return subject;
   }
-  ModelFile file = load_model(path);
+  ModelFile file = load_model(path, std::nullopt, limits);
   subject.facts = std::move(file.facts);
   subject.state = internal::with_every_failure_an_error(path, "free some", [&] {
     return std::make_shared<internal::ModelState>(std::move(file.network), std::move(file.info),
@@ -196,6 +197,10 @@ std::vector<std::pair<std::string, std::string>> facts_about(const Subject& subj
   add("epochs", info.epochs);
   add("seed", std::to_string(info.seed));
   add("made with", info.created_with);
+  if (subject.facts && subject.facts->signature) {
+    const Signature& signature = *subject.facts->signature;
+    add("signed by", signature.public_key + ", generation " + std::to_string(signature.generation));
+  }
   for (const auto& [key, value] : info.extra) add(key.c_str(), value);
   add("file", bytes_text(subject.facts->total_bytes) + ", " +
                   bytes_text(subject.facts->header_bytes) + " of it header");
@@ -257,6 +262,10 @@ Json json_of(const Subject& subject, const std::optional<DeviceModel>& device, b
     for (const auto& [key, value] : info.extra) result["extra"][key] = value;
     result["file_bytes"] = subject.facts->total_bytes;
     result["header_bytes"] = subject.facts->header_bytes;
+    if (const auto& signature = subject.facts->signature) {
+      result["signature"] = {{"generation", signature->generation},
+                             {"public_key", signature->public_key}};
+    }
     result["group_files"] = Json::array();
     for (const GroupFacts& group : subject.facts->groups) {
       result["group_files"].push_back({{"bytes", group.bytes}, {"sha256", group.sha256}});
@@ -432,7 +441,7 @@ void print_layers(const Subject& subject, Console& console) {
 int run_inspect(const Arguments& arguments, Console& console) {
   std::optional<DeviceModel> device;
   if (const auto name = arguments.text("device")) device = find_device_model(*name);
-  const Subject subject = load_subject(arguments.plain()[0]);
+  const Subject subject = load_subject(arguments.plain()[0], load_limits(arguments));
   const bool with_layers = arguments.has("layers");
   if (arguments.has("json")) {
     console.print_json(json_of(subject, device, with_layers));
@@ -500,6 +509,7 @@ Verb inspect_verb() {
       {"layers", "", "Also every layer, its cost by width, and the code that runs it"},
       {"json", "", "Print one JSON object"},
   };
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_inspect};
 }
 

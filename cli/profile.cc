@@ -11,6 +11,7 @@
 #include "cli/numbers.h"
 #include "cli/output_files.h"
 #include "cli/report.h"
+#include "cli/signing.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "engine/latency.h"
@@ -232,7 +233,7 @@ int run_profile(const Arguments& arguments, Console& console) {
   if (arguments.has("format") && !arguments.has("data")) {
     throw UsageError("--format: it is that of the images in --data DIR; add that");
   }
-  const Model model = Model::load(path);
+  const Model model = Model::load(path, model_options(arguments));
   const auto& state = *internal::state_of(model);
   const Images images = look_at_images(arguments, model, console);
 
@@ -332,6 +333,7 @@ Verb profile_verb() {
   };
   add_energy_options(usage);
   usage.options.push_back({"json", "", "Print one JSON object"});
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_profile};
 }
 

@@ -21,6 +21,7 @@
 #include "cli/latency_histogram.h"
 #include "cli/numbers.h"
 #include "cli/output_files.h"
+#include "cli/signing.h"
 #include "cli/table.h"
 #include "cli/targets.h"
 #include "cli/verb.h"
@@ -476,7 +477,7 @@ int run_run(const Arguments& arguments, Console& console) {
         "missing --profile FILE.json, which 'bellows profile' makes; see bellows run "
         "--help");
   }
-  const Model model = Model::load(plain[0]);
+  const Model model = Model::load(plain[0], model_options(arguments));
   const bool from_data = arguments.has("data") || plain.size() == 1;
   if (from_data && plain.size() > 1) {
     throw UsageError("--data: there are images already ('" + plain[1] +
@@ -569,6 +570,7 @@ Verb run_verb() {
   }
   add_energy_options(usage);
   usage.options.push_back({"json", "", "Print what --log writes"});
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_run};
 }
 

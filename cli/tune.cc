@@ -13,6 +13,7 @@
 #include "cli/output_files.h"
 #include "cli/policy_summary.h"
 #include "cli/report.h"
+#include "cli/signing.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "engine/model_header.h"
@@ -651,7 +652,7 @@ int run_tune(const Arguments& arguments, Console& console) {
     throw UsageError("--picture: it is drawn from the page of --report FILE.html; add that");
   }
 
-  const Model model = Model::load(path);
+  const Model model = Model::load(path, model_options(arguments));
   const auto& state = *internal::state_of(model);
   const Costs costs = costs_of(arguments, model);
   const TuningOptions options = options_of(arguments, model, costs);
@@ -786,6 +787,7 @@ Verb tune_verb() {
       {"picture", "FILE.png", "With --report: also draw its charts as a picture (by Chromium)"},
       {"seed", "N", "Of searches and learning (default 1)"},
       {"json", "", "Print one JSON object"}};
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_tune};
 }
 

@@ -27,6 +27,8 @@ Verb search_verb();
 Verb export_verb();
 /// "diff", "apply", "trim".
 std::vector<Verb> growth_verbs();
+/// Of signing.cc.
+Verb sign_verb();
 Verb report_verb();
 /// "data list", "data verify", "data sheet", "data download".
 std::vector<Verb> data_verbs();

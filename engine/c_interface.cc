@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "engine/signature.h"
 
 using bellows::Error;
 using bellows::ErrorCode;
@@ -92,11 +95,22 @@ T& needed(T* pointer, const char* name) {
   return *pointer;
 }
 
-// There has been one version of each structure so far; when one gets members, the size that it had
-// before is accepted too.
+// What a structure was long before it got its last members; 0: there has been one version so far.
+// Programs built then are served still: members that they do not know keep the initialiser's
+// values.
+template <class Struct>
+constexpr std::size_t kFormerBytes = 0;
+template <>
+constexpr std::size_t kFormerBytes<bellows_session_options> = offsetof(bellows_session_options,
+                                                                       max_bytes);
+template <>
+constexpr std::size_t kFormerBytes<bellows_model_options> = offsetof(bellows_model_options,
+                                                                     max_bytes);
+
 template <class Struct>
 void check_size(std::size_t known_bytes, const char* name) {
-  if (known_bytes != sizeof(Struct)) {
+  const bool former = kFormerBytes<Struct> != 0 && known_bytes == kFormerBytes<Struct>;
+  if (known_bytes != sizeof(Struct) && !former) {
     throw Error(ErrorCode::kInvalidArgument,
                 std::string("'struct_bytes' of ") + name + " is " + std::to_string(known_bytes) +
                     ", this library knows " + std::to_string(sizeof(Struct)) +
@@ -127,7 +141,8 @@ bellows::SessionOptions options_of(const bellows_session_options* given) {
   check_reserved(options.reserved, "bellows_session_options");
   return {.max_batch = options.max_batch,
           .threads = options.threads,
-          .memory = static_cast<bellows::MemoryMode>(options.memory_mode)};
+          .memory = static_cast<bellows::MemoryMode>(options.memory_mode),
+          .max_bytes = options.max_bytes};
 }
 
 bellows::ModelOptions options_of(const bellows_model_options* given) {
@@ -136,7 +151,10 @@ bellows::ModelOptions options_of(const bellows_model_options* given) {
   check_reserved(options.reserved, "bellows_model_options");
   return {.groups = options.groups,
           .winograd = options.winograd != 0,
-          .single_images = options.single_images != 0};
+          .single_images = options.single_images != 0,
+          .max_bytes = options.max_bytes,
+          .public_key = options.public_key == nullptr ? "" : options.public_key,
+          .min_generation = options.min_generation};
 }
 
 // A limit as a number: 0 is none, all others are judged by the controller.
@@ -269,6 +287,8 @@ const char* bellows_status_name(bellows_status status) {
       return "in use";
     case BELLOWS_OUT_OF_MEMORY:
       return "out of memory";
+    case BELLOWS_UNTRUSTED:
+      return "untrusted";
     case BELLOWS_INTERNAL_ERROR:
       return "internal error";
   }
@@ -298,6 +318,11 @@ bellows_status bellows_model_describe(const bellows_model* model, bellows_model_
     bellows_model_info& to = needed(info, "info");
     exchange(found, to, to.struct_bytes, "bellows_model_info");
   });
+}
+
+bellows_status bellows_model_generation(const bellows_model* model, int64_t* generation) {
+  return guarded(
+      [&] { needed(generation, "generation") = needed(model, "model").model.generation(); });
 }
 
 bellows_status bellows_model_class_name(const bellows_model* model, int label, const char** name) {
@@ -648,6 +673,17 @@ bellows_status bellows_apply_growth(const char* growth, const char* model, const
   return written(facts, [&] {
     return bellows::apply_growth(&needed(growth, "growth"), &needed(model, "model"),
                                  out == nullptr ? "" : out);
+  });
+}
+
+bellows_status bellows_apply_signed_growth(const char* growth, const char* model, const char* out,
+                                           const char* public_key, bellows_growth_facts* facts) {
+  return written(facts, [&] {
+    const std::string key = &needed(public_key, "public_key");
+    // Empty would ask for nothing.
+    bellows::check_public_key(key, "'public_key'");
+    return bellows::apply_growth(&needed(growth, "growth"), &needed(model, "model"),
+                                 out == nullptr ? "" : out, key);
   });
 }
 

@@ -1,5 +1,6 @@
 #include <bellows/bellows.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/model_state.h"
@@ -11,9 +12,17 @@ namespace internal {
 ModelState::ModelState(Network description, ModelInfo about, const WeightSet& weights,
                        const ModelOptions& options)
     : network(std::move(description)), info(std::move(about)), loaded(options) {
+  if (options.max_bytes > 0) {
+    // The weights that were read stay until these are packed.
+    std::size_t read = 0;
+    for (int group = 1; group <= weights.groups(); ++group)
+      read += weights.group_bytes(group).size();
+    packed.limit(options.max_bytes - std::min(read, options.max_bytes));
+  }
   // The plan of a single image on one thread decides the layout of the weights.
   first_plan_ = build(&weights, 1, 1);
   plans_[{1, 1}] = first_plan_;
+  if (options.max_bytes > 0) packed.limit(options.max_bytes);
 }
 
 std::shared_ptr<const Plan> ModelState::build(const WeightSet* weights, int batch, int threads) {
@@ -86,12 +95,17 @@ Model Model::load(const std::string& path, const ModelOptions& options) {
                     "' were asked for; ask for 1 or more, or 0 for all");
   }
   return internal::with_every_failure_an_error(path, "load fewer groups", [&] {
-    ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups));
+    ModelFile file = load_model(path, groups == 0 ? std::nullopt : std::optional<int>(groups),
+                                {.public_key = options.public_key,
+                                 .min_generation = options.min_generation,
+                                 .max_bytes = options.max_bytes});
+    check_numbers(path, file.network, file.weights);
     auto state = std::make_shared<internal::ModelState>(
         std::move(file.network), std::move(file.info), file.weights, options);
     for (int group = 1; group <= state->network.groups(); ++group) {
       state->group_sha256.push_back(file.facts.groups[static_cast<std::size_t>(group - 1)].sha256);
     }
+    if (file.facts.signature) state->generation = file.facts.signature->generation;
     return Model(std::move(state));
   });
 }
@@ -105,6 +119,7 @@ int Model::image_width() const { return state_->network.input().width; }
 std::size_t Model::image_elements() const {
   return static_cast<std::size_t>(state_->network.input_elements());
 }
+std::int64_t Model::generation() const { return state_->generation; }
 std::size_t Model::packed_bytes() const { return state_->packed.bytes(); }
 
 MemoryUse Model::memory(SessionOptions options) const {

@@ -2,16 +2,31 @@
 
 #include <bellows/error.h>
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "engine/atomic_file.h"
+#include "engine/finite.h"
 #include "engine/input_file.h"
 #include "engine/sha256.h"
 
 namespace bellows {
 namespace {
+
+void check_bytes(const std::string& file, const std::vector<GroupFacts>& groups, int wanted,
+                 std::size_t max_bytes) {
+  if (max_bytes == 0) return;
+  std::int64_t bytes = 0;
+  for (int group = 1; group <= wanted; ++group) {
+    bytes += groups[static_cast<std::size_t>(group - 1)].bytes;
+  }
+  if (static_cast<std::uint64_t>(bytes) <= max_bytes) return;
+  throw Error(ErrorCode::kOutOfMemory, file + ": has " + std::to_string(bytes) +
+                                           " bytes of weights, max_bytes allows " +
+                                           std::to_string(max_bytes) + "; load fewer groups");
+}
 
 WeightSet read_weights(const InputFile& file, std::int64_t offset, const Network& network,
                        const std::vector<GroupFacts>& groups) {
@@ -27,6 +42,24 @@ WeightSet read_weights(const InputFile& file, std::int64_t offset, const Network
 }
 
 }  // namespace
+
+void check_numbers(const std::string& file, const Network& network, const WeightSet& weights) {
+  const auto refuse = [&](const ParameterKey& key, const char* problem) {
+    throw Error(ErrorCode::kCorruptData, file + ": tensor '" + network.parameter_name(key) +
+                                             "' has " + problem +
+                                             "; train the group again, with a lower learning rate");
+  };
+  for (int group = 1; group <= network.groups(); ++group) {
+    for (const ParameterKey& key : network.parameters(group)) {
+      const std::span<const float> values = weights.values(key);
+      if (!all_finite(values)) refuse(key, "values that are infinite or no numbers");
+      const bool variance = key.spec.role == ParameterRole::kVariance;
+      if (variance && std::ranges::any_of(values, [](float value) { return value < 0; })) {
+        refuse(key, "variances below 0");
+      }
+    }
+  }
+}
 
 void save_model(const std::filesystem::path& path, const Network& network, const WeightSet& weights,
                 const ModelInfo& info) {
@@ -47,7 +80,34 @@ void save_model(const std::filesystem::path& path, const Network& network, const
   file.commit();
 }
 
-ModelFile load_model(const std::filesystem::path& path, std::optional<int> groups) {
+void sign_model(const std::filesystem::path& path, const std::string& secret_key,
+                std::int64_t generation, const std::filesystem::path& out) {
+  check_secret_key(secret_key, "the key");
+  if (generation < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the generation is " + std::to_string(generation) + ", it must be 0 or more");
+  }
+  // Whole, so that nothing damaged is ever signed.
+  const ModelFile model = load_model(path);
+  const InputFile file(path);
+  const ModelHeader header =
+      signed_header(read_model_header(file), generation, secret_key, path.string());
+  // In place means the file itself, also where `path` is a link to it.
+  const std::filesystem::path target = out.empty() ? std::filesystem::canonical(path) : out;
+  AtomicFile result(target);
+  if (out.empty()) result.copy_permissions(target);
+  put_header(result, header.text);
+  for (int group = 1; group <= model.network.groups(); ++group) {
+    const GroupFacts& claimed = header.groups[static_cast<std::size_t>(group - 1)];
+    check_group(file.name(), group, claimed, sha256_hex(model.weights.group_bytes(group)));
+    result.write(model.weights.group_bytes(group));
+  }
+  result.commit();
+}
+
+ModelFile load_model(const std::filesystem::path& path, std::optional<int> groups,
+                     const LoadLimits& limits) {
+  if (!limits.public_key.empty()) check_public_key(limits.public_key, "the public key");
   const InputFile file(path);
   const std::string& name = file.name();
   try {
@@ -58,7 +118,10 @@ ModelFile load_model(const std::filesystem::path& path, std::optional<int> group
                   name + ": has groups 1 to " + std::to_string(header.network.groups()) +
                       ", the first " + std::to_string(wanted) + " were asked for");
     }
-    ModelFileFacts facts{header.bytes(), header.file_bytes(), std::move(header.groups)};
+    require_signature(name, header.signature, limits.public_key, limits.min_generation);
+    check_bytes(name, header.groups, wanted, limits.max_bytes);
+    ModelFileFacts facts{header.bytes(), header.file_bytes(), std::move(header.groups),
+                         std::move(header.signature)};
     Network network = wanted == header.network.groups() ? std::move(header.network)
                                                         : header.network.first_groups(wanted);
     header.info.cut_to(wanted);

@@ -19,6 +19,14 @@ struct ModelFileFacts {
   std::int64_t header_bytes = 0;  ///< everything before the first tensor
   std::int64_t total_bytes = 0;   ///< of the file
   std::vector<GroupFacts> groups;
+  std::optional<Signature> signature = {};  ///< valid where there is one; by whomever
+};
+
+/// What a file must meet to be loaded; nothing is asked for by default.
+struct LoadLimits {
+  std::string public_key = {};      ///< that must have signed it, in hexadecimal digits
+  std::int64_t min_generation = 0;  ///< of its signature
+  std::size_t max_bytes = 0;        ///< of weights; 0: any number
 };
 
 /// A loaded model. `network`, `weights` and the accuracies in `info` have the groups asked for,
@@ -42,8 +50,21 @@ void save_model(const std::filesystem::path& path, const Network& network, const
 /// are read. Everything is checked before anything is returned, and memory is taken group by group,
 /// never more than the file has bytes for. Throws Error naming the file and what in it is wrong:
 /// kNotFound, kIoError, kCorruptData, kUnsupported (a newer format), kOutOfMemory,
-/// kInvalidArgument (`groups` outside 1..those of the file).
+/// kInvalidArgument (`groups` outside 1..those of the file); kUntrusted, or kOutOfMemory
+/// beyond `limits`, before weights are read. Weights that are infinite or no numbers make a corrupt
+/// file.
 [[nodiscard]] ModelFile load_model(const std::filesystem::path& path,
-                                   std::optional<int> groups = std::nullopt);
+                                   std::optional<int> groups = std::nullopt,
+                                   const LoadLimits& limits = {});
+
+/// Throws Error(kCorruptData), naming `file` and the tensor, for weights that are infinite or no
+/// numbers and variances below 0, which would make answers that look sound.
+void check_numbers(const std::string& file, const Network& network, const WeightSet& weights);
+
+/// Signs the model file `path`: writes it to `out`, or in its place when `out` is empty, with its
+/// signature, in place of one that it has. Everything is checked before. Throws Error as
+/// `load_model`, and kInvalidArgument for what is no secret key or a generation below 0, kIoError.
+void sign_model(const std::filesystem::path& path, const std::string& secret_key,
+                std::int64_t generation, const std::filesystem::path& out = {});
 
 }  // namespace bellows

@@ -115,6 +115,20 @@ void check_width(const ModelHeader& model, const std::string& name, const Growth
                         : "; make a growth file for this model with 'bellows diff'"));
 }
 
+// A signed model is only followed by one that is signed too, by the same key unless another is
+// asked for, and not older.
+void check_signatures(const GrowthHeader& growth, const std::string& growth_name,
+                      const ModelHeader& model, const std::string& name,
+                      const std::string& public_key) {
+  if (!public_key.empty()) require_signature(name, model.signature, public_key, 0);
+  if (!model.signature) {
+    require_signature(growth_name, growth.model.signature, public_key, 0);
+    return;
+  }
+  require_signature(growth_name, growth.model.signature, model.signature->public_key,
+                    model.signature->generation);
+}
+
 GrowthFacts facts_of(const GrowthHeader& growth) {
   return {.base_groups = growth.base_groups,
           .groups = growth.model.network.groups(),
@@ -157,7 +171,8 @@ GrowthFacts write_growth(const std::string& wide, const std::string& base,
 }
 
 GrowthFacts apply_growth(const std::string& growth, const std::string& model,
-                         const std::string& out) {
+                         const std::string& out, const std::string& public_key) {
+  if (!public_key.empty()) check_public_key(public_key, "the public key");
   return with_enough_memory(model, [&] {
     const InputFile growth_file(growth);
     const InputFile model_file(model);
@@ -165,6 +180,7 @@ GrowthFacts apply_growth(const std::string& growth, const std::string& model,
     const ModelHeader model_header = read_model_header(model_file);
     check_common_groups(model_header, model, growth_header.model, growth);
     check_width(model_header, model, growth_header, growth);
+    check_signatures(growth_header, growth, model_header, model, public_key);
     // In place means the file itself, also where `model` is a link to it.
     std::error_code unknown;
     const Path target = out.empty() ? std::filesystem::canonical(model, unknown) : Path(out);

@@ -24,18 +24,24 @@ constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kAlignment = 8;
 constexpr std::size_t kHashDigits = 64;
 constexpr const char* kMetadataHash = "metadata_sha256";
+// Of a model that is signed, behind the hash; a number is written in digits.
+constexpr const char* kGeneration = "generation";
+constexpr const char* kPublicKey = "public_key";
+constexpr const char* kSignature = "signature";
+constexpr std::array<const char*, 3> kSignatureKeys = {kGeneration, kPublicKey, kSignature};
 
 // One kind of header: its name, and its metadata in the order in which metadata_sha256 covers them.
 struct Format {
   std::string_view name;
   std::span<const char* const> keys;
   const char* what = "";
+  std::span<const char* const> more = {};  // that may be there too, all of them or none
 };
 constexpr std::array<const char*, 5> kModelKeys = {"format", "format_version", "network",
                                                    "groups_sha256", "info"};
 constexpr std::array<const char*, 4> kGrowthKeys = {"format", "format_version", "base_groups",
                                                     "model_header"};
-constexpr Format kModelFormat = {"bellows", kModelKeys, "Bellows model"};
+constexpr Format kModelFormat = {"bellows", kModelKeys, "Bellows model", kSignatureKeys};
 constexpr Format kGrowthFormat = {"bellows-growth", kGrowthKeys, "growth file"};
 
 [[noreturn]] void corrupt(const std::string& file, const std::string& problem) {
@@ -112,9 +118,10 @@ std::string metadata_hash(const ConfigValue& metadata, const Format& format) {
   return sha256.hex();
 }
 
-// `values` has the metadata from the third key on.
+// `values` has the metadata from the third key on. With a secret key the header is signed.
 std::string write_header(const Format& format, const std::vector<std::string>& values,
-                         const Network& network, int first_group) {
+                         const Network& network, int first_group,
+                         const std::string& secret_key = {}, std::int64_t generation = 0) {
   ConfigValue::Table metadata = {{format.keys[0], text_value(format.name)},
                                  {format.keys[1], text_value(kFormatVersion)}};
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -122,6 +129,12 @@ std::string write_header(const Format& format, const std::vector<std::string>& v
   }
   const std::string hash = metadata_hash(ConfigValue(metadata), format);
   metadata.emplace_back(kMetadataHash, text_value(hash));
+  if (!secret_key.empty()) {
+    const Signature signature = sign_metadata(hash, generation, secret_key);
+    metadata.emplace_back(kGeneration, text_value(std::to_string(signature.generation)));
+    metadata.emplace_back(kPublicKey, text_value(signature.public_key));
+    metadata.emplace_back(kSignature, text_value(signature.value));
+  }
 
   ConfigValue::Table header;
   header.emplace_back("__metadata__", ConfigValue(std::move(metadata)));
@@ -167,9 +180,11 @@ void check_metadata(const ConfigValue& metadata, const Format& format, const std
   const std::string& claimed = require(kMetadataHash);
   for (const auto& [key, value] : std::get<ConfigValue::Table>(metadata.data())) {
     const auto is_key = [&name = key](const char* known) { return name == known; };
-    if (!std::ranges::any_of(format.keys, is_key) && key != kMetadataHash) {
+    const bool is_optional = std::ranges::any_of(format.more, is_key);
+    if (!std::ranges::any_of(format.keys, is_key) && key != kMetadataHash && !is_optional) {
       corrupt(file, "metadata " + in_quotes(key) + " is unknown");
     }
+    if (is_optional) std::ranges::for_each(format.more, require);
   }
   if (const std::string found = metadata_hash(metadata, format); found != claimed) {
     corrupt(file, "the metadata have SHA-256 " + found + ", the file says " + in_quotes(claimed) +
@@ -313,6 +328,24 @@ void check_tensors(const ConfigValue& header, const Network& network, int first_
 
 // --- Models.
 
+// The signature in a header that was read, checked against what it is of.
+std::optional<Signature> read_signature(const ConfigValue& header, const std::string& file) {
+  if (header.find("__metadata__")->find(kSignature) == nullptr) return std::nullopt;
+  const std::string& number = metadata_text(header, kGeneration);
+  Signature signature{.generation = -1,
+                      .public_key = metadata_text(header, kPublicKey),
+                      .value = metadata_text(header, kSignature)};
+  std::from_chars(number.data(), number.data() + number.size(), signature.generation);
+  // Written back, since "01" is read as 1 too and would be another text under the same signature.
+  if (std::to_string(signature.generation) != number ||
+      !is_valid(signature, metadata_text(header, kMetadataHash))) {
+    corrupt(file,
+            "its signature is not of this content, or not by the key that it names; the file was "
+            "damaged or changed");
+  }
+  return signature;
+}
+
 // Everything that can be checked without the data.
 ModelHeader read_model_text(std::string text, const std::string& file) {
   const ConfigValue header = read_header(text, kModelFormat, file);
@@ -335,7 +368,9 @@ ModelHeader read_model_text(std::string text, const std::string& file) {
   });
   std::vector<GroupFacts> groups = read_groups(read("groups_sha256"), network, file);
   check_tensors(header, network, 1, file);
-  return {std::move(text), std::move(network), std::move(info), std::move(groups)};
+  std::optional<Signature> signature = read_signature(header, file);
+  return {std::move(text), std::move(network), std::move(info), std::move(groups),
+          std::move(signature)};
 }
 
 // --- Growth files.
@@ -391,6 +426,19 @@ ModelHeader make_model_header(const Network& network, const std::vector<std::str
                                 {network.write().to_json(), ConfigValue(std::move(array)).to_json(),
                                  writer.value().to_json()},
                                 network, 1),
+                   file, read_model_text);
+}
+
+ModelHeader signed_header(const ModelHeader& header, std::int64_t generation,
+                          const std::string& secret_key, const std::string& file) {
+  // As it stands in the file: what is signed is this text and not what this program would make of
+  // it.
+  const ConfigValue table = read_header(header.text, kModelFormat, file);
+  std::vector<std::string> values;
+  for (std::size_t i = 2; i < kModelKeys.size(); ++i) {
+    values.push_back(metadata_text(table, kModelKeys[i]));
+  }
+  return read_back(write_header(kModelFormat, values, header.network, 1, secret_key, generation),
                    file, read_model_text);
 }
 

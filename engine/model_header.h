@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "engine/input_file.h"
 #include "engine/model_info.h"
 #include "engine/network.h"
+#include "engine/signature.h"
 
 namespace bellows {
 
@@ -26,6 +28,7 @@ struct ModelHeader {
   Network network;
   ModelInfo info;
   std::vector<GroupFacts> groups;
+  std::optional<Signature> signature = {};  ///< valid where there is one; by whomever
 
   /// Everything before the first tensor.
   [[nodiscard]] std::int64_t bytes() const;
@@ -50,6 +53,10 @@ struct GrowthHeader {
 [[nodiscard]] ModelHeader make_model_header(const Network& network,
                                             const std::vector<std::string>& hashes,
                                             const ModelInfo& info, const std::string& file);
+/// The same model's header with a signature, in place of one that it may have had. REQUIRES: the
+/// key is one.
+[[nodiscard]] ModelHeader signed_header(const ModelHeader& header, std::int64_t generation,
+                                        const std::string& secret_key, const std::string& file);
 /// The header of a growth file that adds the groups of `model` beyond the first `base_groups`.
 /// Throws Error(kInvalidArgument) naming `file` when `read_growth_header` would refuse it (too
 /// long). REQUIRES: base_groups is 1 and up, fewer than the model has.

@@ -60,6 +60,7 @@ struct ModelState {
   PackedWeights packed;
   /// Of each group, as in the file; empty: it was made in memory. Set before it is shared.
   std::vector<std::string> group_sha256 = {};
+  std::int64_t generation = -1;  ///< of the file's signature; -1: none
 
  private:
   std::shared_ptr<const Plan> build(const WeightSet* weights, int batch, int threads);

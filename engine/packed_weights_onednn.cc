@@ -35,10 +35,15 @@ void copy(const Desc& from, void* src, const Desc& to, void* dst) {
 
 void PackedWeights::Release::operator()(float* memory) const { std::free(memory); }
 
-PackedWeights::Entry PackedWeights::allocate(const Desc& desc) {
+PackedWeights::Entry PackedWeights::allocate(const Desc& desc, std::size_t besides) const {
   Entry entry;
   entry.desc = desc;
   entry.bytes = (desc.get_size() + kAlignment - 1) / kAlignment * kAlignment;
+  if (held_ + besides > max_bytes_ || entry.bytes > max_bytes_ - held_ - besides) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "weights take " + std::to_string(held_ + besides + entry.bytes) +
+                    " bytes or more, max_bytes leaves " + std::to_string(max_bytes_) + " for them");
+  }
   entry.memory.reset(static_cast<float*>(std::aligned_alloc(kAlignment, entry.bytes)));
   if (entry.memory == nullptr) {
     throw Error(ErrorCode::kOutOfMemory,
@@ -72,7 +77,7 @@ void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& de
     const bool comparable = is_opaque(entry.desc) == is_opaque(desc);
     if (comparable && with_dims(entry.desc, dims) == desc) return entry.memory.get();
   }
-  Entry made = allocate(desc);
+  Entry made = allocate(desc, 0);
   const Entry* known = is_opaque(desc) ? nullptr : first_known(entries);
   if (known != nullptr) {
     copy(with_dims(known->desc, dims), known->memory.get(), desc, made.memory.get());
@@ -81,22 +86,24 @@ void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& de
     if (plain == desc) {
       fill(made.memory.get());
     } else {
-      const Entry whole = allocate(plain);
+      const Entry whole = allocate(plain, made.bytes);
       fill(whole.memory.get());
       copy(plain, whole.memory.get(), desc, made.memory.get());
     }
   }
+  held_ += made.bytes;
   entries.push_back(std::move(made));
   return entries.back().memory.get();
 }
 
 std::size_t PackedWeights::bytes() const {
   const std::lock_guard lock(mutex_);
-  std::size_t bytes = 0;
-  for (const auto& [key, entries] : entries_) {
-    for (const Entry& entry : entries) bytes += entry.bytes;
-  }
-  return bytes;
+  return held_;
+}
+
+void PackedWeights::limit(std::size_t max_bytes) {
+  const std::lock_guard lock(mutex_);
+  max_bytes_ = max_bytes;
 }
 
 }  // namespace bellows

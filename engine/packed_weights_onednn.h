@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -29,6 +30,10 @@ class PackedWeights {
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const;
 
+  /// From now on `get` throws Error(kOutOfMemory) rather than hold more, copies in between
+  /// included.
+  void limit(std::size_t max_bytes);
+
  private:
   struct Release {
     void operator()(float* memory) const;
@@ -40,12 +45,15 @@ class PackedWeights {
   };
   using Key = std::tuple<int, int, ParameterRole>;
 
-  static Entry allocate(const Desc& desc);
+  // `besides`: bytes of what is not among the entries yet.
+  [[nodiscard]] Entry allocate(const Desc& desc, std::size_t besides) const;
   // Of those whose layout is not opaque; nullptr: there is none.
   static const Entry* first_known(const std::list<Entry>& entries);
 
   mutable std::mutex mutex_;
   std::map<Key, std::list<Entry>> entries_;
+  std::size_t held_ = 0;  // bytes of entries_
+  std::size_t max_bytes_ = std::numeric_limits<std::size_t>::max();
 };
 
 }  // namespace bellows

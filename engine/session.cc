@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -12,6 +11,8 @@
 #include <utility>
 
 #include "engine/bound_plan_onednn.h"
+#include "engine/denormals.h"
+#include "engine/finite.h"
 #include "engine/group_times.h"
 #include "engine/model_state.h"
 #include "engine/policy_rule.h"
@@ -57,7 +58,7 @@ struct SessionState {
   SessionState(std::shared_ptr<ModelState> of, SessionOptions wanted)
       : model(std::move(of)),
         options(wanted),
-        bound(model->plan(options.max_batch, options.threads), options.memory),
+        bound(within_limit(model->plan(options.max_batch, options.threads)), options.memory),
         times(macs_of_pieces(model->network, options.memory)) {
     const auto& network = model->network;
     const auto values =
@@ -70,6 +71,16 @@ struct SessionState {
     stddev.assign(channels, 1.0F);
     std::copy(model->info.mean.begin(), model->info.mean.end(), mean.begin());
     std::copy(model->info.stddev.begin(), model->info.stddev.end(), stddev.begin());
+  }
+
+  // The plan, unless what it takes is more than the options allow.
+  [[nodiscard]] std::shared_ptr<const Plan> within_limit(std::shared_ptr<const Plan> plan) const {
+    const MemoryUse use = model->memory(*plan, options.memory);
+    const std::size_t wanted = use.activations + use.scratch;
+    if (options.max_bytes == 0 || wanted <= options.max_bytes) return plan;
+    throw Error(ErrorCode::kOutOfMemory, "activations and scratch take " + std::to_string(wanted) +
+                                             " bytes, max_bytes allows " +
+                                             std::to_string(options.max_bytes));
   }
 
   [[nodiscard]] bool one_shot() const { return options.memory == MemoryMode::kOneShot; }
@@ -96,6 +107,7 @@ struct SessionState {
   template <class Wanted>
   void continue_while(Clock::time_point now, const Wanted& wanted) {
     const ThreadCount threads(options.threads);
+    const DenormalsAreZero flushed(options.threads);
     const int before = width;
     try {
       while (width < groups() && wanted(width + 1, now)) {
@@ -120,6 +132,7 @@ struct SessionState {
       return;
     }
     const ThreadCount threads(options.threads);
+    const DenormalsAreZero flushed(options.threads);
     try {
       bound.run_node_by_node(wanted);
     } catch (const std::bad_alloc&) {
@@ -164,6 +177,7 @@ struct SessionState {
         to[i++] = from[layout.index(sample, label, 0)];
       }
     }
+    if (!all_finite(std::span(to).first(i))) throw Error(too_large);
   }
 
   std::shared_ptr<ModelState> model;
@@ -180,6 +194,10 @@ struct SessionState {
   std::atomic_flag in_use;
   // Made beforehand: when it is needed there is no memory for a message.
   const Error no_memory{ErrorCode::kOutOfMemory, "not enough memory for oneDNN to run"};
+  const Error too_large{
+      ErrorCode::kInvalidArgument,
+      "the network's answer is infinite or no number; an image has values that are "
+      "far too large, they should be in 0..1"};
 };
 
 void check(const SessionOptions& options) {
@@ -239,13 +257,7 @@ int count_images(const internal::SessionState& state, std::span<const float> ima
                     " values");
   }
   // Rectifiers turn what is not a number into 0 on some processors: the answer would look sound.
-  std::uint32_t not_finite = 0;
-  for (const float value : images) {
-    constexpr std::uint32_t kExponent = 0x7f800000;
-    not_finite |=
-        static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent);
-  }
-  if (not_finite != 0) {
+  if (!all_finite(images)) {
     throw Error(ErrorCode::kInvalidArgument,
                 "an image has values that are infinite or no numbers; they should be in 0..1");
   }

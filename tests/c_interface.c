@@ -262,12 +262,60 @@ static void wrong_structures(void) {
     CHECK(width.macs == 77);
   }
   for (size_t bytes = 0; bytes < 3 * sizeof options; ++bytes) {
-    if (bytes == sizeof options) continue;
+    /* Without max_bytes, as programs built before there was one. */
+    const size_t former = offsetof(bellows_session_options, max_bytes);
+    if (bytes == sizeof options || bytes == former) continue;
     options.struct_bytes = bytes;
     REFUSED(bellows_session_create(model, &options, &made), BELLOWS_INVALID_ARGUMENT,
             "'struct_bytes'");
   }
   CHECK(made == NULL);
+  options.struct_bytes = offsetof(bellows_session_options, max_bytes);
+  options.max_bytes = 1; /* which this caller does not know of */
+  CHECK(bellows_session_create(model, &options, &made) == BELLOWS_OK);
+  bellows_session_free(made);
+}
+
+/* Memory within limits, or nothing. */
+static void limits_of_memory(const char* path) {
+  bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
+  bellows_session_options of_session = BELLOWS_SESSION_OPTIONS_INIT;
+  bellows_memory memory = BELLOWS_MEMORY_INIT;
+  bellows_model* small = NULL;
+  bellows_session* made = NULL;
+  options.max_bytes = 16;
+  REFUSED(bellows_model_load(path, &options, &small), BELLOWS_OUT_OF_MEMORY, "max_bytes");
+  CHECK(small == NULL);
+  options.max_bytes = (size_t)1 << 30;
+  CHECK(bellows_model_load(path, &options, &small) == BELLOWS_OK);
+  CHECK(bellows_model_memory(small, NULL, &memory) == BELLOWS_OK);
+  CHECK(memory.weights > 0);
+  of_session.max_bytes = memory.activations + memory.scratch - 1;
+  REFUSED(bellows_session_create(small, &of_session, &made), BELLOWS_OUT_OF_MEMORY, "max_bytes");
+  CHECK(made == NULL);
+  of_session.max_bytes += 1;
+  CHECK(bellows_session_create(small, &of_session, &made) == BELLOWS_OK);
+  bellows_session_free(made);
+  bellows_model_free(small);
+}
+
+/* A model that nobody has signed, where a signature is asked for. */
+static void unsigned_models(const char* path) {
+  const char* key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+  bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
+  bellows_model* none = NULL;
+  int64_t generation = 0;
+  CHECK(bellows_model_generation(model, &generation) == BELLOWS_OK);
+  CHECK(generation == -1);
+  REFUSED(bellows_model_generation(NULL, &generation), BELLOWS_INVALID_ARGUMENT, "'model'");
+  options.public_key = key;
+  REFUSED(bellows_model_load(path, &options, &none), BELLOWS_UNTRUSTED, "not signed");
+  options.public_key = "key";
+  REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "no public key");
+  REFUSED(bellows_apply_signed_growth("growth", path, NULL, "", NULL), BELLOWS_INVALID_ARGUMENT,
+          "'public_key'");
+  CHECK(none == NULL);
+  CHECK(strcmp(bellows_status_name(BELLOWS_UNTRUSTED), "untrusted") == 0);
 }
 
 /* Rubbish for an image. */
@@ -832,6 +880,8 @@ int main(int argc, char** argv) {
   null_handles();
   wrong_numbers();
   wrong_structures();
+  limits_of_memory(argv[1]);
+  unsigned_models(argv[1]);
   images_that_are_no_numbers();
   cancelled_threads(argv[1]);
   batches_and_memory();

@@ -93,11 +93,16 @@ Network tiny_network() {
 }
 
 WeightSet tiny_weights() {
-  WeightSet weights(tiny_network(), 2);
+  const Network network = tiny_network();
+  WeightSet weights(network, 2);
   int place = 0;
   for (int group = 1; group <= 2; ++group) {
     for (float& value : weights.group_values(group)) {
       value = static_cast<float>(place++ % 17 - 8) / 8;
+    }
+    for (const ParameterKey& key : network.parameters(group)) {
+      if (key.spec.role != ParameterRole::kVariance) continue;
+      for (float& variance : weights.values(key)) variance = std::abs(variance);
     }
   }
   return weights;

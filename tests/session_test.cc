@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/denormals.h"
 #include "engine/model_state.h"
 #include "engine/policy_rule.h"
 #include "layers/adapter_onednn.h"
@@ -290,7 +291,12 @@ TEST_F(SessionTest, AOneShotSessionGivesTheBitsOfARefinableOneInLessMemory) {
                                       std::numeric_limits<float>::max());
       for (int width = 3; width >= 1; --width) {
         // What was there before does not matter.
-        one_shot.run(broken, width);
+        try {
+          one_shot.run(broken, width);
+        } catch (const Error& error) {
+          EXPECT_THAT(error.what(), HasSubstr("infinite"));
+          EXPECT_EQ(one_shot.width(), 0);
+        }
         const std::vector<float> images =
             random_images(named.network, batch, static_cast<std::uint64_t>(width));
         kept.run(images, width);
@@ -309,6 +315,48 @@ TEST_F(SessionTest, AOneShotSessionGivesTheBitsOfARefinableOneInLessMemory) {
     }
   }
   EXPECT_GT(networks_with_less, 0U);
+}
+
+TEST_F(SessionTest, AnAnswerThatIsNoNumberIsAnErrorAndNoResult) {
+  Session session(model_);
+  session.run(one_image(), 1);
+  const std::vector<float> large(model_.image_elements(), std::numeric_limits<float>::max());
+  EXPECT_THAT(refusal([&] { session.run(large, 2); }), HasSubstr("infinite or no number"));
+  EXPECT_EQ(session.width(), 0);
+  session.run(one_image(), 2);
+  EXPECT_EQ(session.width(), 2);
+}
+
+TEST_F(SessionTest, MemoryBeyondWhatIsAllowedIsRefusedBeforeItIsTaken) {
+  const MemoryUse use = model_.memory();
+  const std::size_t enough = use.activations + use.scratch;
+  Session fits(model_, {.max_bytes = enough});
+  EXPECT_EQ(fits.memory().activations + fits.memory().scratch, enough);
+  EXPECT_THAT(
+      refusal(ErrorCode::kOutOfMemory, [&] { Session more(model_, {.max_bytes = enough - 1}); }),
+      AllOf(HasSubstr("take " + std::to_string(enough)), HasSubstr("max_bytes")));
+  // A one-shot session needs less.
+  const MemoryUse least = model_.memory({.memory = MemoryMode::kOneShot});
+  Session small(model_,
+                {.memory = MemoryMode::kOneShot, .max_bytes = least.activations + least.scratch});
+}
+
+// The exact value is in the file's own units: bits of the control register, or none at all.
+TEST_F(SessionTest, DenormalsAreZerosInsideACallAndTheThreadIsAsBefore) {
+  const float smallest = std::numeric_limits<float>::denorm_min();
+  volatile float denormal = smallest;
+  for (const int threads : {1, 2}) {
+    Session session(model_, {.threads = threads});
+    session.run(one_image(), model_.groups());
+    EXPECT_EQ(denormal * 1.0F, smallest);
+    {
+      const DenormalsAreZero flushed(threads);
+#if defined(__SSE2__) || defined(__aarch64__)
+      EXPECT_EQ(denormal * 1.0F, 0.0F);
+#endif
+    }
+    EXPECT_EQ(denormal * 1.0F, smallest);
+  }
 }
 
 TEST_F(SessionTest, AOneShotSessionRefusesToRefineAndKeepsItsResult) {

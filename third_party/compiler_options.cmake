@@ -22,7 +22,7 @@ if(BELLOWS_SANITIZE)
   target_compile_options(bellows_options INTERFACE
     -fsanitize=${BELLOWS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   # g++ sees uninitialised variables in instrumented code (std::regex) that are none.
-  target_compile_options(bellows_options INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(bellows_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(bellows_options INTERFACE -fsanitize=${BELLOWS_SANITIZE})
 endif()
 

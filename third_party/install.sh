@@ -6,13 +6,14 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 Usage: third_party/install.sh [--check]
-           [--minimal | --browser | --mpi | --fonts | --pytorch | --aarch64]
+           [--minimal | --browser | --mpi | --fonts | --pytorch | --fuzz | --aarch64]
   --check    install nothing; name what is missing and fail if anything is
   --minimal  only what an embedded build (the run-time engine alone) needs
   --browser  only Chromium (300 MB), in which tests look at reports and `bellows report --picture`
              draws
   --mpi      only Open MPI (50 MB), for training by several processes
   --pytorch  only PyTorch (250 MB), to compare the speed of training with
+  --fuzz     only clang and its fuzzer (450 MB), for scripts/fuzz
   --fonts    only type faces (130 MB), from which the data set street-digits is drawn
   --aarch64  only what cross building it for 64-bit Arm, and running that by QEMU, needs: the
              tools are installed, the target's libraries are unpacked into build/aarch64-root
@@ -68,6 +69,7 @@ for argument in "$@"; do
     --browser) packages=(chromium) ;;
     --mpi) packages=(libopenmpi-dev openmpi-bin) ;;
     --pytorch) packages=(python3-torch libopenblas0-openmp) ;;
+    --fuzz) packages=(clang libclang-rt-14-dev libomp-14-dev) ;;
     --fonts) packages=("${fonts[@]}") ;;
     --aarch64) for_aarch64=true; packages=("${cross_tools[@]}") ;;
     --help | -h) usage; exit 0 ;;

@@ -59,6 +59,17 @@ struct ModelOptions {
   bool winograd = false;
   /// Whether all sessions will have a max_batch of 1: weights are then kept for these alone.
   bool single_images = false;
+  /// Most bytes that weights may take at any time, those of the file while it is loaded included;
+  /// 0: as many as there are. Beyond it loading, or making a session that needs weights in another
+  /// order, fails with Error(kOutOfMemory). What oneDNN's own code takes, tens of kilobytes for
+  /// each layer and group, is not counted.
+  std::size_t max_bytes = 0;
+  /// Who must have signed the model: a public key in 64 hexadecimal digits, see `bellows sign`;
+  /// empty: it need not be signed.
+  std::string public_key = {};
+  /// The least generation of its signature: against an older model that was put back. A device
+  /// keeps the newest that it has seen, `Model::generation`, where nobody else can change it.
+  std::int64_t min_generation = 0;
 };
 
 /// What a session keeps of an image's activations.
@@ -73,6 +84,9 @@ struct SessionOptions {
   int max_batch = 1;  ///< images that one run can take; fewer take the same time as all
   int threads = 1;    ///< OpenMP threads that a run uses
   MemoryMode memory = MemoryMode::kRefinable;
+  /// Most bytes of activations and scratch, `Model::memory`; 0: as many as there are. Beyond it
+  /// making the session fails with Error(kOutOfMemory), before any of them are taken.
+  std::size_t max_bytes = 0;
 };
 
 /// Bytes of memory that running a model takes.
@@ -88,8 +102,10 @@ struct MemoryUse {
 /// these stay.
 class BELLOWS_API Model {
  public:
-  /// Loads and checks a model file. Throws Error: kNotFound, kCorruptData, kInvalidArgument (more
-  /// groups than the file has), kUnsupported (oneDNN cannot run it here), kOutOfMemory, kIoError.
+  /// Loads and checks a model file; afterwards no file is opened. Throws Error: kNotFound,
+  /// kCorruptData (weights that are infinite or no numbers, too), kInvalidArgument (more groups
+  /// than the file has, a key that is none), kUnsupported (oneDNN cannot run it here),
+  /// kOutOfMemory, kIoError, kUntrusted (not signed as the options ask).
   static Model load(const std::string& path, const ModelOptions& options = {});
 
   /// Widths it runs at: 1..groups().
@@ -110,6 +126,8 @@ class BELLOWS_API Model {
   /// What Session::output can be asked for: "logits" and "probabilities", then "logits.<k>" for
   /// each width.
   [[nodiscard]] std::vector<std::string> output_names() const;
+  /// Of its signature; -1: it is not signed.
+  [[nodiscard]] std::int64_t generation() const;
   /// Bytes of weights held in memory, padding included; all widths together.
   [[nodiscard]] std::size_t packed_bytes() const;
   /// What a session with these options would take, before it is made. Its operations are planned
@@ -159,8 +177,10 @@ class BELLOWS_API Session {
   /// Runs widths 1..`width` on `images` ([N, C, H, W], values 0..1; 1 <= N <= max_batch). Throws
   /// Error(kInvalidArgument) for a width out of range, a size that is not N whole images, or values
   /// that are infinite or no numbers; the former results then stay. Error(kUnsupported) or
-  /// Error(kOutOfMemory), when oneDNN fails, leaves no result: width() is then 0 and the session
-  /// can be run again.
+  /// Error(kOutOfMemory), when oneDNN fails, and Error(kInvalidArgument) for logits that are
+  /// infinite or no numbers, because values of the image are far too large, leave no result:
+  /// width() is then 0 and the session can be run again. Denormal numbers are computed with as
+  /// zeros; the floating point state of the thread is as before afterwards.
   void run(std::span<const float> images, int width);
   /// Runs on `images` as many widths as can be finished by `deadline`, and returns the widest: an
   /// answer at any time. A group is begun only while the time that it is expected to take, by this
@@ -246,9 +266,12 @@ BELLOWS_API GrowthFacts write_growth(const std::string& wide, const std::string&
 /// place of `model` and its permissions when `out` is empty; the disk needs room for it beside
 /// `model`. Throws Error naming the culprit, with `model` as it was: kInvalidArgument (grown from
 /// another model, or the model has these groups already), kNotFound, kCorruptData, kUnsupported (a
-/// newer format), kOutOfMemory, kIoError (disk full, ...).
+/// newer format), kOutOfMemory, kIoError (disk full, ...), kUntrusted. A model that is signed takes
+/// only groups of a model that is signed by the same key, of its generation or later; with a
+/// `public_key`, 64 hexadecimal digits, both must be signed by that one.
 BELLOWS_API GrowthFacts apply_growth(const std::string& growth, const std::string& model,
-                                     const std::string& out = {});
+                                     const std::string& out = {},
+                                     const std::string& public_key = {});
 
 /// Writes to `out` the model `model` with its first `groups` groups only: the same bytes of weights
 /// under the same hashes, and what is known of these widths. Throws Error naming the culprit:

@@ -46,7 +46,9 @@ typedef enum bellows_status {
   BELLOWS_UNSUPPORTED = 5,      /* valid, but not on this machine or in this build */
   BELLOWS_DEADLINE = 6,         /* nothing could be finished in time */
   BELLOWS_IN_USE = 7,           /* another thread is in the middle of a call on this session */
-  BELLOWS_OUT_OF_MEMORY = 8,    /* the system has not the memory for it, or not now */
+  BELLOWS_OUT_OF_MEMORY = 8,    /* the system has not the memory for it, or not now, or it was not
+                                 * allowed */
+  BELLOWS_UNTRUSTED = 9,        /* a model without the signature that was asked for */
   BELLOWS_INTERNAL_ERROR = 99   /* anything else; a fault of ours */
 } bellows_status;
 
@@ -117,23 +119,29 @@ enum {
 
 typedef struct bellows_session_options {
   size_t struct_bytes;
-  int max_batch;   /* images that one run can take, 1 or more */
-  int threads;     /* that a run uses, 1 or more */
-  int memory_mode; /* BELLOWS_REFINABLE or BELLOWS_ONE_SHOT */
-  int reserved;    /* 0 */
+  int max_batch;    /* images that one run can take, 1 or more */
+  int threads;      /* that a run uses, 1 or more */
+  int memory_mode;  /* BELLOWS_REFINABLE or BELLOWS_ONE_SHOT */
+  int reserved;     /* 0 */
+  size_t max_bytes; /* of activations and scratch; 0: as many as there are. Beyond it making the
+                     * session is BELLOWS_OUT_OF_MEMORY, before any of them are taken. */
 } bellows_session_options;
 #define BELLOWS_SESSION_OPTIONS_INIT \
-  { sizeof(bellows_session_options), 1, 1, BELLOWS_REFINABLE, 0 }
+  { sizeof(bellows_session_options), 1, 1, BELLOWS_REFINABLE, 0, 0 }
 
 typedef struct bellows_model_options {
   size_t struct_bytes;
-  int groups;        /* the first so many, reading only their bytes; 0: all */
-  int winograd;      /* not 0: faster single images for more memory, see ModelOptions */
-  int single_images; /* not 0: all sessions will have a max_batch of 1, for less memory */
-  int reserved;      /* 0 */
+  int groups;             /* the first so many, reading only their bytes; 0: all */
+  int winograd;           /* not 0: faster single images for more memory, see ModelOptions */
+  int single_images;      /* not 0: all sessions will have a max_batch of 1, for less memory */
+  int reserved;           /* 0 */
+  size_t max_bytes;       /* of weights at any time, see ModelOptions; 0: as many as there are */
+  const char* public_key; /* in 64 hexadecimal digits, of who must have signed the model; NULL: it
+                           * need not be signed */
+  int64_t min_generation; /* of its signature */
 } bellows_model_options;
 #define BELLOWS_MODEL_OPTIONS_INIT \
-  { sizeof(bellows_model_options), 0, 0, 0, 0 }
+  { sizeof(bellows_model_options), 0, 0, 0, 0, 0, NULL, 0 }
 
 /* Loads and checks a model file. `options` NULL: the defaults. *model is made on success only. A
  * file that is replaced or removed afterwards does no harm. */
@@ -145,6 +153,9 @@ BELLOWS_API bellows_status bellows_model_load(const char* path,
 BELLOWS_API void bellows_model_free(bellows_model* model);
 BELLOWS_API bellows_status bellows_model_describe(const bellows_model* model,
                                                   bellows_model_info* info);
+/* Of its signature; -1: it is not signed. */
+BELLOWS_API bellows_status bellows_model_generation(const bellows_model* model,
+                                                    int64_t* generation);
 /* *name is the model's, valid until it is freed; NULL where the model has no names of classes. */
 BELLOWS_API bellows_status bellows_model_class_name(const bellows_model* model, int label,
                                                     const char** name);
@@ -433,9 +444,15 @@ typedef struct bellows_growth_facts {
 /* Adds the groups in the file `growth` to the model in the file `model`, which must have exactly
  * the groups that they were grown from. The result goes to the file `out`, or takes the place of
  * `model` when `out` is NULL. Stopped at any moment, it leaves the old model or the new one, whole;
- * models that are loaded stay what they are. `facts` may be NULL. */
+ * models that are loaded stay what they are. `facts` may be NULL. A model that is signed takes only
+ * groups of a model that is signed by the same key, of its generation or later: BELLOWS_UNTRUSTED.
+ */
 BELLOWS_API bellows_status bellows_apply_growth(const char* growth, const char* model,
                                                 const char* out, bellows_growth_facts* facts);
+/* The same; both must be signed by `public_key`, in 64 hexadecimal digits. */
+BELLOWS_API bellows_status bellows_apply_signed_growth(const char* growth, const char* model,
+                                                       const char* out, const char* public_key,
+                                                       bellows_growth_facts* facts);
 /* Writes to the file `growth` the groups that the model `wide` has beyond the model `base`. `facts`
  * may be NULL. */
 BELLOWS_API bellows_status bellows_write_growth(const char* wide, const char* base,

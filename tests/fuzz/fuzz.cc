@@ -1,0 +1,110 @@
+#include "tests/fuzz/fuzz.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/allocator_interface.h>
+#define BELLOWS_FUZZ_COUNTS_HEAP
+#endif
+#endif
+
+namespace bellows::fuzz {
+namespace {
+
+constexpr std::size_t kFactor = 8;
+constexpr std::size_t kSlack = std::size_t{16} << 20;
+
+// Fields of the one limit that is in force; hooks cannot be taken away again.
+std::atomic<std::int64_t> in_use = 0;
+std::atomic<std::int64_t> most = 0;
+
+#ifdef BELLOWS_FUZZ_COUNTS_HEAP
+void taken(const volatile void* /*memory*/, std::size_t bytes) {
+  const std::int64_t now = in_use += static_cast<std::int64_t>(bytes);
+  std::int64_t before = most;
+  while (now > before && !most.compare_exchange_weak(before, now)) {
+  }
+}
+
+void given_back(const volatile void* memory) {
+  if (memory == nullptr) return;
+  in_use -=
+      static_cast<std::int64_t>(__sanitizer_get_allocated_size(const_cast<const void*>(memory)));
+}
+
+const bool kHooked = __sanitizer_install_malloc_and_free_hooks(taken, given_back) != 0;
+#else
+const bool kHooked = false;
+#endif
+
+}  // namespace
+
+MemoryFile::MemoryFile(Bytes bytes) : descriptor_(::memfd_create("fuzz", MFD_CLOEXEC)) {
+  if (descriptor_ < 0) found("no file in memory can be made");
+  path_ = "/proc/self/fd/" + std::to_string(descriptor_);
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written <= 0) found("a file in memory cannot be written");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+MemoryFile::~MemoryFile() { ::close(descriptor_); }
+
+void found(const std::string& problem) {
+  std::fprintf(stderr, "found: %s\n", problem.c_str());
+  std::abort();
+}
+
+void check_message(const Error& error) {
+  const std::string message = error.what();
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (message.empty()) found("an Error without a message");
+  if (std::any_of(message.begin(), message.end(), control)) {
+    found("an Error of more than a line of text: " + message);
+  }
+}
+
+MemoryLimit::MemoryLimit(std::size_t declared) : allowed_(kFactor * declared + kSlack) {
+  in_use = 0;
+  most = 0;
+}
+
+MemoryLimit::~MemoryLimit() {
+  if (kHooked && most > static_cast<std::int64_t>(allowed_)) {
+    found(std::to_string(most) + " bytes were taken, " + std::to_string(allowed_) + " allowed");
+  }
+}
+
+std::size_t unpacked_bytes(Bytes bytes) {
+  archive* reader = archive_read_new();
+  if (reader == nullptr) throw std::bad_alloc();
+  archive_read_support_filter_gzip(reader);
+  archive_read_support_filter_xz(reader);
+  archive_read_support_format_raw(reader);
+  archive_entry* entry = nullptr;
+  std::size_t count = 0;
+  if (archive_read_open_memory(reader, bytes.data(), bytes.size()) == ARCHIVE_OK &&
+      archive_read_next_header(reader, &entry) == ARCHIVE_OK) {
+    std::array<char, 65536> piece{};
+    la_ssize_t length = 0;
+    while ((length = archive_read_data(reader, piece.data(), piece.size())) > 0) {
+      count += static_cast<std::size_t>(length);
+    }
+  }
+  archive_read_free(reader);
+  return std::max(count, bytes.size());
+}
+
+}  // namespace bellows::fuzz

@@ -1,0 +1,69 @@
+// What the fuzz targets share. A target is one file NAME_fuzz.cc with a function that is given any
+// bytes and looks whether the reader of one format answers as it should: with what it read or with
+// an Error in one line, within its memory. Whatever else happens ends the program, which the fuzzer
+// notes.
+#pragma once
+
+#include <bellows/error.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace bellows::fuzz {
+
+using Bytes = std::span<const std::uint8_t>;
+
+/// A file that only this process sees, for as long as this lives.
+class MemoryFile {
+ public:
+  explicit MemoryFile(Bytes bytes);
+  ~MemoryFile();
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  int descriptor_ = -1;
+  std::string path_;
+};
+
+/// Prints what was found and ends the program.
+[[noreturn]] void found(const std::string& problem);
+
+/// Ends the program unless `error` is something that a user can be shown: one line of text.
+void check_message(const Error& error);
+
+/// Whether `read` was content. An Error is an answer too; any other exception is none.
+template <class Read>
+bool accepted(const Read& read) {
+  try {
+    read();
+    return true;
+  } catch (const Error& error) {
+    check_message(error);
+    return false;
+  }
+}
+
+/// Where the sanitizer counts the heap: notes what is in use, and ends the program when destroyed
+/// if more than 8 x `declared` bytes and a slack of 16 MiB (which covers texts of 64 KiB as trees)
+/// were taken at any time in between. Elsewhere nothing. One at a time.
+class MemoryLimit {
+ public:
+  /// `declared`: what the input says that it needs; at least its own length.
+  explicit MemoryLimit(std::size_t declared);
+  ~MemoryLimit();
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+ private:
+  std::size_t allowed_;
+};
+
+/// Length of what a gzip, xz or plain file unpacks to, or up to where it is damaged.
+[[nodiscard]] std::size_t unpacked_bytes(Bytes bytes);
+
+}  // namespace bellows::fuzz

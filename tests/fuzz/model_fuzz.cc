@@ -1,0 +1,63 @@
+// Model files: reading, running at every width, trimming, writing.
+#include <bellows/bellows.h>
+
+#include <cmath>
+#include <vector>
+
+#include "engine/model_file.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/model_mutation.h"
+
+namespace bellows {
+namespace {
+
+// Beyond these a network is read and planned but not run: that would be slow, not wrong.
+constexpr std::size_t kMostActivations = std::size_t{8} << 20;
+constexpr std::int64_t kMostMacs = 20'000'000;
+
+void run_every_width(const Model& model) {
+  if (model.width(model.groups()).macs > kMostMacs) return;
+  for (const MemoryMode mode : {MemoryMode::kRefinable, MemoryMode::kOneShot}) {
+    const SessionOptions options{.memory = mode};
+    const MemoryUse use = model.memory(options);
+    if (use.activations + use.scratch > kMostActivations) return;
+    Session session(model, options);
+    const std::vector<float> image(model.image_elements(), 0.25F);
+    for (int width = 1; width <= model.groups(); ++width) {
+      session.run(image, width);
+      if (session.logits().size() != static_cast<std::size_t>(model.classes())) {
+        fuzz::found("logits of another length");
+      }
+      static_cast<void>(session.best());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bellows
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace bellows;  // NOLINT(google-build-using-namespace): one function
+  const fuzz::MemoryFile file({data, size});
+  bool readable = false;
+  {
+    const fuzz::MemoryLimit limit(size);
+    readable = fuzz::accepted([&] {
+      const ModelFile model = load_model(file.path());
+      if (!model.weights.fits(model.network)) fuzz::found("weights that do not fit the network");
+    });
+  }
+  if (!readable) return 0;
+  fuzz::accepted([&] { run_every_width(Model::load(file.path())); });
+  fuzz::accepted([&] { static_cast<void>(Model::load(file.path(), {.groups = 1})); });
+  return 0;
+}
+
+#ifdef BELLOWS_FUZZER
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t max_size, unsigned int seed) {
+  return bellows::fuzz::mutate_model(data, size, max_size, seed, LLVMFuzzerMutate);
+}
+#endif

@@ -1,0 +1,20 @@
+// Changing model and growth files so that their checksums still hold: bytes at random never get
+// past these.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace bellows::fuzz {
+
+/// Changes a text of `size` bytes in place, to at most `max_size`; returns its new length.
+using MutateText =
+    std::function<std::size_t(std::uint8_t* text, std::size_t size, std::size_t max_size)>;
+
+/// Changes one thing of a model or a growth file, by `seed`: any bytes, or a value of the metadata
+/// or the weights with all checksums made right again. Returns the new length.
+std::size_t mutate_model(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed,
+                         const MutateText& mutate);
+
+}  // namespace bellows::fuzz

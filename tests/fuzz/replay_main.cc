@@ -1,0 +1,36 @@
+// Gives a fuzz target the files of folders, one after the other: what was once found, and what the
+// project's own writers make. The fuzzer has a main of its own.
+//
+//   fuzz_NAME FOLDER...
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "tests/fuzz/fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+int main(int count, char** arguments) {
+  std::size_t given = 0;
+  for (int i = 1; i < count; ++i) {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments[i])) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    for (const std::filesystem::path& path : files) {
+      std::ifstream file(path, std::ios::binary);
+      const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
+      // Named beforehand, for what ends the program.
+      std::fprintf(stderr, "%s, %zu bytes\n", path.c_str(), bytes.size());
+      LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+      ++given;
+    }
+  }
+  std::fprintf(stderr, "%zu inputs\n", given);
+  if (given == 0) std::fprintf(stderr, "name folders with inputs\n");
+  return given == 0 ? 1 : 0;
+}

@@ -1,0 +1,191 @@
+// Signatures of models: who signed, what, and which release of it.
+#include "engine/signature.h"
+
+#include <bellows/bellows.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/model_file.h"
+#include "tests/data_fixtures.h"
+#include "tests/refusal.h"
+
+namespace bellows {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const std::string kGolden = std::string(BELLOWS_SOURCE_DIR) + "/tests/golden/";
+
+// RFC 8032, section 7.1, test 1: the key, as libsodium keeps it, with the public half behind.
+const std::string kRfcPublic = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+const std::string kRfcSecret =
+    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60" + kRfcPublic;
+
+class SignatureTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::copy(kGolden + "tiny.safetensors", wide_);
+    trim_model(wide_, 1, narrow_);
+  }
+  // Replaces the first `from` in the file by `to`, which is as long.
+  void replace_in(const std::string& path, const std::string& from, const std::string& to) {
+    const Bytes bytes = read_file(path);
+    std::string text(bytes.begin(), bytes.end());
+    ASSERT_EQ(from.size(), to.size());
+    const std::size_t place = text.find(from);
+    ASSERT_NE(place, std::string::npos);
+    write_file(path, bytes_of(text.replace(place, from.size(), to)));
+  }
+
+  const std::filesystem::path folder_ = fresh_folder();
+  const std::string wide_ = folder_ / "wide.safetensors";
+  const std::string narrow_ = folder_ / "narrow.safetensors";
+  const std::string growth_ = folder_ / "growth.safetensors";
+  const SigningKey key_ = make_signing_key();
+};
+
+TEST_F(SignatureTest, KeysAreThoseOfTheStandard) {
+  EXPECT_EQ(sign_metadata("00", 1, kRfcSecret).public_key, kRfcPublic);
+  EXPECT_TRUE(key_.secret_key.ends_with(key_.public_key));
+  EXPECT_NE(make_signing_key().secret_key, key_.secret_key);
+}
+
+TEST_F(SignatureTest, HoldsForItsContentGenerationAndKeyOnly) {
+  const Signature good = sign_metadata("abc", 5, key_.secret_key);
+  EXPECT_TRUE(is_valid(good, "abc"));
+  EXPECT_FALSE(is_valid(good, "abd"));
+  Signature other = good;
+  other.generation = 6;
+  EXPECT_FALSE(is_valid(other, "abc"));
+  other = good;
+  other.public_key = kRfcPublic;
+  EXPECT_FALSE(is_valid(other, "abc"));
+  other = good;
+  other.value[3] = other.value[3] == '0' ? '1' : '0';
+  EXPECT_FALSE(is_valid(other, "abc"));
+  other.value = "short";
+  EXPECT_FALSE(is_valid(other, "abc"));
+}
+
+TEST_F(SignatureTest, ASignedModelIsTheSameModel) {
+  const ModelFile before = load_model(wide_);
+  sign_model(wide_, key_.secret_key, 7);
+  const ModelFile after = load_model(wide_);
+  ASSERT_TRUE(after.facts.signature.has_value());
+  EXPECT_EQ(after.facts.signature->generation, 7);
+  EXPECT_EQ(after.facts.signature->public_key, key_.public_key);
+  for (int group = 1; group <= 2; ++group) {
+    EXPECT_TRUE(
+        std::ranges::equal(after.weights.group_bytes(group), before.weights.group_bytes(group)));
+    EXPECT_EQ(after.facts.groups[0].sha256, before.facts.groups[0].sha256);
+  }
+  EXPECT_EQ(after.info.classes, before.info.classes);
+  // Signed again, by somebody else and into another file.
+  const std::string other = folder_ / "other.safetensors";
+  sign_model(wide_, kRfcSecret, 8, other);
+  EXPECT_EQ(load_model(other).facts.signature->public_key, kRfcPublic);
+  EXPECT_EQ(load_model(wide_).facts.signature->public_key, key_.public_key);
+}
+
+TEST_F(SignatureTest, LoadingAsksForTheKeyAndTheGeneration) {
+  const auto refused = [&](const ModelOptions& options) {
+    return refusal(ErrorCode::kUntrusted, [&] { Model::load(wide_, options); });
+  };
+  EXPECT_THAT(refused({.public_key = key_.public_key}), HasSubstr("is not signed"));
+  EXPECT_THAT(refused({.min_generation = 1}), HasSubstr("is not signed"));
+  EXPECT_EQ(Model::load(wide_).generation(), -1);
+  sign_model(wide_, key_.secret_key, 7);
+  EXPECT_EQ(Model::load(wide_, {.public_key = key_.public_key}).generation(), 7);
+  EXPECT_EQ(Model::load(wide_, {.groups = 1, .public_key = key_.public_key}).groups(), 1);
+  EXPECT_THAT(refused({.public_key = kRfcPublic}),
+              AllOf(HasSubstr(key_.public_key), HasSubstr(kRfcPublic)));
+  EXPECT_THAT(refused({.public_key = key_.public_key, .min_generation = 8}),
+              AllOf(HasSubstr("generation 7"), HasSubstr("at least 8")));
+  EXPECT_THAT(
+      refusal(ErrorCode::kInvalidArgument, [&] { Model::load(wide_, {.public_key = "me"}); }),
+      HasSubstr("64 lower-case"));
+}
+
+TEST_F(SignatureTest, WhatWasTamperedWithIsNoticedWithoutAKey) {
+  sign_model(wide_, key_.secret_key, 7);
+  const Bytes good = read_file(wide_);
+  const auto corrupt = [&] {
+    return refusal(ErrorCode::kCorruptData, [&] { static_cast<void>(load_model(wide_)); });
+  };
+  replace_in(wide_, "\"generation\":\"7\"", "\"generation\":\"9\"");
+  EXPECT_THAT(corrupt(), HasSubstr("signature"));
+  write_file(wide_, good);
+  replace_in(wide_, key_.public_key, kRfcPublic);
+  EXPECT_THAT(corrupt(), HasSubstr("signature"));
+  // Somebody who can make hashes right, but has no key: another class name under the old signature.
+  write_file(wide_, good);
+  ModelFile changed = load_model(wide_);
+  changed.info.classes[0] = "west";
+  save_model(wide_, changed.network, changed.weights, changed.info);
+  EXPECT_THAT(
+      refusal(ErrorCode::kUntrusted, [&] { Model::load(wide_, {.public_key = key_.public_key}); }),
+      HasSubstr("is not signed"));
+  // Cut off, at every length.
+  for (std::size_t length = 0; length < good.size(); length += 37) {
+    write_file(wide_, Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(length)));
+    corrupt();
+  }
+}
+
+TEST_F(SignatureTest, GrowingKeepsTheSignatureAndNeedsTheSameKey) {
+  sign_model(wide_, key_.secret_key, 7);
+  sign_model(narrow_, key_.secret_key, 7);
+  write_growth(wide_, narrow_, growth_);
+  const std::string grown = folder_ / "grown.safetensors";
+  apply_growth(growth_, narrow_, grown, key_.public_key);
+  EXPECT_TRUE(read_file(grown) == read_file(wide_));
+  const Bytes before = read_file(narrow_);
+  EXPECT_THAT(
+      refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_, {}, kRfcPublic); }),
+      HasSubstr("narrow.safetensors"));
+  // By another key.
+  sign_model(wide_, kRfcSecret, 9);
+  write_growth(wide_, narrow_, growth_);
+  EXPECT_THAT(refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_); }),
+              HasSubstr(kRfcPublic));
+  // By nobody.
+  std::filesystem::copy(kGolden + "tiny.safetensors", wide_,
+                        std::filesystem::copy_options::overwrite_existing);
+  write_growth(wide_, narrow_, growth_);
+  EXPECT_THAT(refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_); }),
+              HasSubstr("is not signed"));
+  EXPECT_TRUE(read_file(narrow_) == before);
+}
+
+TEST_F(SignatureTest, AnOlderReleaseIsNotAppliedOverANewerOne) {
+  sign_model(narrow_, key_.secret_key, 8);
+  sign_model(wide_, key_.secret_key, 7);
+  write_growth(wide_, narrow_, growth_);
+  const Bytes before = read_file(narrow_);
+  EXPECT_THAT(
+      refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_); }),
+      AllOf(HasSubstr("growth.safetensors"), HasSubstr("generation 7"), HasSubstr("at least 8")));
+  EXPECT_TRUE(read_file(narrow_) == before);
+  sign_model(wide_, key_.secret_key, 8);
+  write_growth(wide_, narrow_, growth_);
+  apply_growth(growth_, narrow_);
+  EXPECT_EQ(load_model(narrow_).network.groups(), 2);
+}
+
+TEST_F(SignatureTest, NothingIsSignedThatIsNotWhole) {
+  Bytes bytes = read_file(wide_);
+  bytes.back() ^= 1;
+  write_file(wide_, bytes);
+  EXPECT_THAT(refusal(ErrorCode::kCorruptData, [&] { sign_model(wide_, key_.secret_key, 1); }),
+              HasSubstr("SHA-256"));
+  EXPECT_TRUE(read_file(wide_) == bytes);
+  EXPECT_THAT(refusal(ErrorCode::kInvalidArgument, [&] { sign_model(narrow_, "key", 1); }),
+              HasSubstr("128 lower-case"));
+  EXPECT_THAT(
+      refusal(ErrorCode::kInvalidArgument, [&] { sign_model(narrow_, key_.secret_key, -1); }),
+      HasSubstr("-1"));
+}
+
+}  // namespace
+}  // namespace bellows
