@@ -74,6 +74,15 @@ ConfigValue text_value(std::string_view text) {
   return ConfigValue(ConfigValue::Data(std::string(text)));
 }
 
+// Set in its place: g++ 12 takes the move of a fresh variant for one of rubbish. And one after the
+// other: where memory runs out inside braces, it destroys what was never made (its bug 66139).
+template <class Value>
+[[gnu::noinline]] void add(ConfigValue::Table& table, std::string name, Value value) {
+  auto& member = table.emplace_back();
+  member.first = std::move(name);
+  member.second.data().emplace<Value>(std::move(value));
+}
+
 const std::string& text_of(const ConfigValue& value, const std::string& what) {
   const auto* text = std::get_if<std::string>(&value.data());
   if (text == nullptr) corrupt(value.where(), what + " is " + value.type_name() + ", not a string");
@@ -88,6 +97,20 @@ struct TensorEntry {
   ConfigValue::Table fields;
 };
 
+TensorEntry make_entry(std::string name, const std::vector<std::int64_t>& dims, std::int64_t begin,
+                       std::int64_t end) {
+  TensorEntry entry{std::move(name), {}};
+  ConfigValue::Array shape(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) shape[i].data().emplace<std::int64_t>(dims[i]);
+  ConfigValue::Array offsets(2);
+  offsets[0].data().emplace<std::int64_t>(begin);
+  offsets[1].data().emplace<std::int64_t>(end);
+  add(entry.fields, "dtype", std::string("F32"));
+  add(entry.fields, "shape", std::move(shape));
+  add(entry.fields, "data_offsets", std::move(offsets));
+  return entry;
+}
+
 // Calls `visit` with every tensor of groups `first_group` and up, in file order. The layout follows
 // from the network alone. One entry at a time: a hostile network may claim far more tensors than
 // its file has.
@@ -96,15 +119,9 @@ void visit_layout(const Network& network, int first_group, const Visit& visit) {
   std::int64_t end = 0;
   for (int group = first_group; group <= network.groups(); ++group) {
     for (const ParameterKey& key : network.parameters(group)) {
-      ConfigValue::Array shape;
-      for (const std::int64_t dim : key.spec.dims) shape.emplace_back(dim);
       const std::int64_t begin = end;
       end += key.spec.elements() * std::int64_t{sizeof(float)};
-      ConfigValue::Array offsets = {ConfigValue(begin), ConfigValue(end)};
-      visit(TensorEntry{network.parameter_name(key),
-                        {{"dtype", text_value("F32")},
-                         {"shape", ConfigValue(std::move(shape))},
-                         {"data_offsets", ConfigValue(std::move(offsets))}}});
+      visit(make_entry(network.parameter_name(key), key.spec.dims, begin, end));
     }
   }
 }
@@ -122,24 +139,25 @@ std::string metadata_hash(const ConfigValue& metadata, const Format& format) {
 std::string write_header(const Format& format, const std::vector<std::string>& values,
                          const Network& network, int first_group,
                          const std::string& secret_key = {}, std::int64_t generation = 0) {
-  ConfigValue::Table metadata = {{format.keys[0], text_value(format.name)},
-                                 {format.keys[1], text_value(kFormatVersion)}};
+  ConfigValue::Table metadata;
+  add(metadata, format.keys[0], std::string(format.name));
+  add(metadata, format.keys[1], std::string(kFormatVersion));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    metadata.emplace_back(format.keys[i + 2], text_value(values[i]));
+    add(metadata, format.keys[i + 2], values[i]);
   }
   const std::string hash = metadata_hash(ConfigValue(metadata), format);
-  metadata.emplace_back(kMetadataHash, text_value(hash));
+  add(metadata, kMetadataHash, hash);
   if (!secret_key.empty()) {
     const Signature signature = sign_metadata(hash, generation, secret_key);
-    metadata.emplace_back(kGeneration, text_value(std::to_string(signature.generation)));
-    metadata.emplace_back(kPublicKey, text_value(signature.public_key));
-    metadata.emplace_back(kSignature, text_value(signature.value));
+    add(metadata, kGeneration, std::to_string(signature.generation));
+    add(metadata, kPublicKey, signature.public_key);
+    add(metadata, kSignature, signature.value);
   }
 
   ConfigValue::Table header;
-  header.emplace_back("__metadata__", ConfigValue(std::move(metadata)));
+  add(header, "__metadata__", std::move(metadata));
   visit_layout(network, first_group, [&header](TensorEntry entry) {
-    header.emplace_back(std::move(entry.name), ConfigValue(std::move(entry.fields)));
+    add(header, std::move(entry.name), std::move(entry.fields));
   });
   std::string text = ConfigValue(std::move(header)).to_json();
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
