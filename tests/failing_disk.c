@@ -1,0 +1,70 @@
+/* Loaded before the C library (LD_PRELOAD): makes one call to the disk fail, as a full or broken
+ * one would. BELLOWS_FAILING names the function, BELLOWS_FAILING_AT which of its calls on files
+ * that are written, from 1; `write` fails with ENOSPC after it has written half, the others with
+ * EIO. Every call behind that one fails, too. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int fails(const char* name) {
+  static atomic_long calls;
+  const char* wanted = getenv("BELLOWS_FAILING");
+  const char* place = getenv("BELLOWS_FAILING_AT");
+  if (wanted == NULL || place == NULL || strcmp(wanted, name) != 0) return 0;
+  return ++calls >= atol(place);
+}
+
+/* Terminals and pipes are not meant. */
+static int is_file(int descriptor) {
+  struct stat facts;
+  return fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
+static void* next(const char* name) { return dlsym(RTLD_NEXT, name); }
+
+ssize_t write(int descriptor, const void* bytes, size_t count) {
+  ssize_t (*const real)(int, const void*, size_t) =
+      (ssize_t(*)(int, const void*, size_t))next("write");
+  if (is_file(descriptor) && fails("write")) {
+    if (count > 1) return real(descriptor, bytes, count / 2);
+    errno = ENOSPC;
+    return -1;
+  }
+  return real(descriptor, bytes, count);
+}
+
+int fsync(int descriptor) {
+  int (*const real)(int) = (int (*)(int))next("fsync");
+  if (is_file(descriptor) && fails("fsync")) {
+    errno = EIO;
+    return -1;
+  }
+  return real(descriptor);
+}
+
+int rename(const char* from, const char* to) {
+  int (*const real)(const char*, const char*) = (int (*)(const char*, const char*))next("rename");
+  if (fails("rename")) {
+    errno = EIO;
+    return -1;
+  }
+  return real(from, to);
+}
+
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+  int (*const real)(int, const char*, int, const char*, int) =
+      (int (*)(int, const char*, int, const char*, int))next("linkat");
+  if (fails("linkat")) {
+    errno = EIO;
+    return -1;
+  }
+  return real(from_folder, from, to_folder, to, flags);
+}
