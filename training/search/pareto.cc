@@ -147,7 +147,7 @@ FreeSpace::FreeSpace(std::span<const Objectives> points, const Objectives& refer
     marks = {kNowhere, reference[objective]};
     for (const Objectives* point : front) marks.push_back((*point)[objective]);
     std::ranges::sort(marks);
-    marks.erase(std::ranges::unique(marks).begin(), marks.end());
+    marks.erase(std::unique(marks.begin(), marks.end()), marks.end());
   }
   cut(front, dimensions_ - 1);
 }
@@ -165,7 +165,7 @@ void FreeSpace::cut(const std::vector<const Objectives*>& points, std::size_t ob
   for (const Objectives* point : points) ends.push_back(mark_of(point));
   ends.push_back(marks.size() - 1);
   std::ranges::sort(ends);
-  ends.erase(std::ranges::unique(ends).begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
   if (objective == 0) ends.resize(1);  // behind the first point all is dominated
   std::size_t begin = 0;
   for (const std::size_t end : ends) {

@@ -263,7 +263,8 @@ void ArchitectureSpace::settle(SearchPoint& point) const {
     const StageSpace& choices = config_.stages[stage];
     // Blocks that do nothing are none, where there may be so few; else they come last.
     std::vector<std::string> chosen = operations(point, stage);
-    std::ranges::stable_partition(chosen, [](const std::string& one) { return one != "identity"; });
+    std::stable_partition(chosen.begin(), chosen.end(),
+                          [](const std::string& one) { return one != "identity"; });
     const auto real =
         std::ranges::count_if(chosen, [](const std::string& one) { return one != "identity"; });
     const auto fewer = std::ranges::find_if(choices.blocks, [&](int b) { return b >= real; });

@@ -1,0 +1,364 @@
+// Many threads over one model for a long time: sessions come and go, run, refine, stop early and
+// are driven by controllers whose targets change, while the model's file is replaced and loaded
+// anew under them. Every answer is compared, bit for bit, with that of one thread alone.
+//
+//   bellows_soak [--minutes M] [--threads N] [MODEL MODEL]
+//
+// Ends with exit code 1 for a wrong answer, an unexpected error, or memory that grows.
+#include <bellows/bellows.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cxxopts.hpp>
+#include <fstream>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "cli/latency_histogram.h"
+#include "engine/atomic_file.h"
+#include "engine/input_file.h"
+
+namespace bellows {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kImages = 64;
+constexpr int kBatch = 3;
+// Of the time, in which threads, their stacks and the heap's pools come into being: not looked at
+// for growth.
+constexpr double kWarmUpShare = 0.2;
+constexpr double kMaxGrowth = 1;  // MB an hour
+// A slope over less is noise.
+constexpr double kLeastMinutesForGrowth = 10;
+
+// A model with the answers of one thread alone: by batch size, width and image.
+struct Served {
+  explicit Served(Model loaded) : model(std::move(loaded)) {}
+
+  Model model;
+  int number = 0;  // which of the two files it came from
+};
+
+using Logits = std::vector<float>;
+
+struct Reference {
+  std::string file;
+  std::vector<std::uint8_t> bytes;
+  std::size_t elements = 0;
+  std::size_t classes = 0;
+  std::array<std::vector<std::vector<Logits>>, 2> logits;  // [batch is kBatch][width - 1][image]
+};
+
+std::vector<float> draw_images(std::size_t elements) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> value(0, 1);
+  std::vector<float> images((kImages + kBatch) * elements);
+  for (float& each : images) each = value(random);
+  return images;
+}
+
+Reference reference_of(const std::string& file, std::vector<float>& images) {
+  Reference reference;
+  reference.file = file;
+  {
+    const InputFile input(file);
+    reference.bytes.resize(input.size());
+    input.read(0, reference.bytes);
+  }
+  const Model model = Model::load(file);
+  reference.elements = model.image_elements();
+  reference.classes = static_cast<std::size_t>(model.classes());
+  if (images.empty()) images = draw_images(reference.elements);
+  if (images.size() != (kImages + kBatch) * reference.elements) {
+    throw Error(ErrorCode::kInvalidArgument,
+                file + ": takes images of another size than the first model");
+  }
+  for (const int batch : {1, kBatch}) {
+    auto& by_width = reference.logits[batch == kBatch];
+    by_width.resize(static_cast<std::size_t>(model.groups()));
+    Session session(model, {.max_batch = batch});
+    for (std::size_t image = 0; image < kImages; ++image) {
+      session.run({&images[image * reference.elements], reference.elements}, model.groups());
+      for (int width = 1; width <= model.groups(); ++width) {
+        const auto logits = session.logits(width);
+        by_width[static_cast<std::size_t>(width - 1)].emplace_back(logits.begin(), logits.end());
+      }
+    }
+  }
+  return reference;
+}
+
+double resident_mb() {
+  std::ifstream file("/proc/self/statm");
+  double pages = 0;
+  file >> pages >> pages;
+  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+// Least squares, in MB an hour.
+double slope_of(const std::vector<std::pair<double, double>>& samples) {
+  double time = 0;
+  double memory = 0;
+  for (const auto& [seconds, mb] : samples) {
+    time += seconds;
+    memory += mb;
+  }
+  const auto count = static_cast<double>(samples.size());
+  time /= count;
+  memory /= count;
+  double above = 0;
+  double below = 0;
+  for (const auto& [seconds, mb] : samples) {
+    above += (seconds - time) * (mb - memory);
+    below += (seconds - time) * (seconds - time);
+  }
+  return below > 0 ? 3600 * above / below : 0;
+}
+
+class Soak {
+ public:
+  Soak(std::array<Reference, 2> references, std::vector<float> images, int threads, double minutes)
+      : references_(std::move(references)),
+        images_(std::move(images)),
+        threads_(threads),
+        minutes_(minutes),
+        path_("/tmp/bellows-soak-" + std::to_string(::getpid()) + ".safetensors") {}
+  ~Soak() { ::unlink(path_.c_str()); }
+  Soak(const Soak&) = delete;
+  Soak& operator=(const Soak&) = delete;
+
+  bool run() {
+    swap(0);
+    const Clock::time_point start = Clock::now();
+    const auto elapsed = [start] {
+      return std::chrono::duration<double>(Clock::now() - start).count();
+    };
+    std::vector<std::jthread> workers;
+    for (int i = 0; i < threads_; ++i) workers.emplace_back([this, i] { work(i); });
+    std::jthread swapper([this] {
+      for (int number = 1; !over_; number = 1 - number) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        swap(number);
+      }
+    });
+    std::vector<std::pair<double, double>> memory;
+    double next_line = 0;
+    while (elapsed() < 60 * minutes_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      if (elapsed() > kWarmUpShare * 60 * minutes_) memory.emplace_back(elapsed(), resident_mb());
+      if (elapsed() >= next_line) {
+        std::printf("%6.0f s: %lld answers, %lld wrong, %d models loaded, %.1f MB\n", elapsed(),
+                    static_cast<long long>(answers_), static_cast<long long>(wrong_), swaps_.load(),
+                    resident_mb());
+        std::fflush(stdout);
+        next_line += std::max(10.0, 60 * minutes_ / 30);
+      }
+    }
+    over_ = true;
+    swapper.join();
+    workers.clear();
+    return report(memory);
+  }
+
+ private:
+  // Puts a model's bytes in the place of the file and loads that.
+  void swap(int number) {
+    try {
+      write_file_atomically(path_, references_[static_cast<std::size_t>(number)].bytes);
+      auto served = std::make_shared<Served>(Model::load(path_));
+      served->number = number;
+      const std::lock_guard lock(mutex_);
+      served_ = std::move(served);
+      ++swaps_;
+    } catch (const std::exception& error) {
+      note(std::string("swapping: ") + error.what());
+    }
+  }
+
+  std::shared_ptr<const Served> current() {
+    const std::lock_guard lock(mutex_);
+    return served_;
+  }
+
+  void note(const std::string& problem) {
+    ++wrong_;
+    const std::lock_guard lock(mutex_);
+    if (problems_.size() < 20) problems_.push_back(problem);
+  }
+
+  void work(int number) {
+    std::mt19937 random(static_cast<unsigned>(100 + number));
+    cli::LatencyHistogram times;
+    while (!over_) {
+      try {
+        serve(*current(), random, times);
+      } catch (const std::exception& error) {
+        note(error.what());
+      }
+    }
+    const std::lock_guard lock(mutex_);
+    times_.push_back(times);
+  }
+
+  // A session's life, of a few hundred requests.
+  void serve(const Served& served, std::mt19937& random, cli::LatencyHistogram& times) {
+    const Reference& reference = references_[static_cast<std::size_t>(served.number)];
+    const Model& model = served.model;
+    const bool one_shot = random() % 4 == 0;
+    const bool batched = random() % 4 == 0;
+    Session session(model, {.max_batch = batched ? kBatch : 1,
+                            .memory = one_shot ? MemoryMode::kOneShot : MemoryMode::kRefinable});
+    const auto& expected = reference.logits[batched];
+    const int groups = model.groups();
+    std::vector<OperatingPoint> points;
+    for (int width = 1; width <= groups; ++width) {
+      points.push_back({.width = width,
+                        .accuracy = 0.9 + 0.01 * width,
+                        .latency_p50_us = 20.0 * width,
+                        .latency_p95_us = 30.0 * width,
+                        .latency_p99_us = 40.0 * width,
+                        .energy_uj = 10.0 * width});
+    }
+    Controller controller(points, {.max_latency_us = 100});
+    Policy policy = Policy::with_thresholds(
+        {.values = std::vector<double>(static_cast<std::size_t>(groups - 1), 0.6)});
+    for (int request = 0; request < 300 && !over_; ++request) {
+      const std::size_t image = random() % kImages;
+      const std::size_t count = batched ? 1 + random() % kBatch : 1;
+      const std::span<const float> one(&images_[image * reference.elements], reference.elements);
+      const std::span<const float> some(one.data(),
+                                        std::min(count, kImages - image) * reference.elements);
+      const int width = 1 + static_cast<int>(random() % static_cast<unsigned>(groups));
+      const Clock::time_point start = Clock::now();
+      switch (random() % 5) {
+        case 0:
+          session.run(some, width);
+          break;
+        case 1:
+          session.run(some, 1);
+          while (!one_shot && session.width() < width) session.refine();
+          break;
+        case 2:
+          session.run_until(some, Clock::now() + std::chrono::seconds(20));
+          break;
+        case 3:
+          if (one_shot) continue;
+          session.classify(one, policy);
+          break;
+        default:
+          if (random() % 8 == 0) {
+            controller.set_targets({.max_latency_us = 20.0 + static_cast<double>(random() % 200)},
+                                   std::chrono::duration<double>(start.time_since_epoch()).count());
+          }
+          session.classify(one, controller);
+      }
+      times.add(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+      compare(session, expected, image, reference.classes);
+      ++answers_;
+    }
+  }
+
+  // All widths of the result.
+  void compare(const Session& session, const std::vector<std::vector<Logits>>& expected,
+               std::size_t first, std::size_t classes) {
+    for (int width = 1; width <= session.width(); ++width) {
+      const auto found = session.logits(width);
+      for (std::size_t i = 0; i < static_cast<std::size_t>(session.batch()); ++i) {
+        const Logits& wanted = expected[static_cast<std::size_t>(width - 1)][first + i];
+        if (std::equal(wanted.begin(), wanted.end(),
+                       found.begin() + static_cast<std::ptrdiff_t>(i * classes))) {
+          continue;
+        }
+        note("image " + std::to_string(first + i) + " at width " + std::to_string(width) +
+             " has other logits");
+      }
+    }
+  }
+
+  bool report(const std::vector<std::pair<double, double>>& memory) {
+    std::int64_t count = 0;
+    for (const auto& times : times_) count += times.count();
+    std::printf("%.1f minutes, %d threads: %lld answers, %lld wrong, %d models loaded\n", minutes_,
+                threads_, static_cast<long long>(answers_), static_cast<long long>(wrong_),
+                swaps_.load());
+    for (std::size_t i = 0; i < times_.size(); ++i) {
+      if (times_[i].count() == 0) continue;
+      std::printf("thread %zu: p50 %.1f us, p99 %.1f us, p99.9 %.1f us of %lld\n", i + 1,
+                  times_[i].percentile_us(0.5), times_[i].percentile_us(0.99),
+                  times_[i].percentile_us(0.999), static_cast<long long>(times_[i].count()));
+    }
+    for (const std::string& problem : problems_) std::printf("wrong: %s\n", problem.c_str());
+    bool fine = wrong_ == 0 && count > 0;
+    if (memory.size() > 2) {
+      const double slope = slope_of(memory);
+      std::printf(
+          "resident memory after warming up: %.1f MB at first, %.1f MB at last, %+.2f MB an hour\n",
+          memory.front().second, memory.back().second, slope);
+      if (minutes_ >= kLeastMinutesForGrowth) fine = fine && slope < kMaxGrowth;
+    }
+    std::printf("%s\n", fine ? "passed" : "FAILED");
+    return fine;
+  }
+
+  const std::array<Reference, 2> references_;
+  const std::vector<float> images_;
+  const int threads_;
+  const double minutes_;
+  const std::string path_;
+  std::mutex mutex_;
+  std::shared_ptr<const Served> served_;
+  std::vector<cli::LatencyHistogram> times_;
+  std::vector<std::string> problems_;
+  std::atomic<bool> over_ = false;
+  std::atomic<std::int64_t> answers_ = 0;
+  std::atomic<std::int64_t> wrong_ = 0;
+  std::atomic<int> swaps_ = 0;
+};
+
+int soak(int count, char** arguments) {
+  const std::string models = BELLOWS_SOURCE_DIR "/models/";
+  cxxopts::Options options("bellows_soak",
+                           "Many threads over one model that is replaced under them.");
+  options.add_options()("minutes", "How long", cxxopts::value<double>()->default_value("30"))(
+      "threads", "That serve", cxxopts::value<int>()->default_value("8"))("h,help",
+                                                                          "Print this page")(
+      "models", "Two files for images of one size",
+      cxxopts::value<std::vector<std::string>>()->default_value(
+          models + "digits-lenet.safetensors," + models + "mnist-vgg-growing.safetensors"));
+  options.parse_positional({"models"});
+  options.positional_help("[MODEL MODEL]");
+  const auto given = options.parse(count, arguments);
+  if (given.count("help") > 0) {
+    std::printf("%s", options.help().c_str());
+    return 0;
+  }
+  const auto files = given["models"].as<std::vector<std::string>>();
+  const int threads = given["threads"].as<int>();
+  const double minutes = given["minutes"].as<double>();
+  if (files.size() != 2 || threads < 1 || threads > 1000 || !(minutes > 0)) {
+    std::fprintf(stderr, "bellows_soak: give two models, 1 to 1000 threads and minutes above 0\n");
+    return 2;
+  }
+  std::vector<float> images;
+  std::array<Reference, 2> references = {reference_of(files[0], images),
+                                         reference_of(files[1], images)};
+  return Soak(std::move(references), std::move(images), threads, minutes).run() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace bellows
+
+int main(int count, char** arguments) {
+  try {
+    return bellows::soak(count, arguments);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bellows_soak: %s\n", error.what());
+    return 2;
+  }
+}
