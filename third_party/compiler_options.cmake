@@ -18,6 +18,19 @@ if(BELLOWS_WARNINGS_AS_ERRORS)
   target_compile_options(bellows_options INTERFACE -Werror)
 endif()
 
+# What is shipped ends rather than goes on with a broken stack, an overrun buffer or an index out of range,
+# and its tables of functions cannot be overwritten. (Fortified functions want optimisation, and not a
+# sanitizer's own.)
+target_compile_options(bellows_options INTERFACE $<$<CONFIG:Release,MinSizeRel>:-fstack-protector-strong>)
+target_compile_definitions(bellows_options INTERFACE
+  $<$<CONFIG:Release,MinSizeRel>:_GLIBCXX_ASSERTIONS>)
+if(NOT BELLOWS_SANITIZE)
+  target_compile_definitions(bellows_options INTERFACE
+    $<$<CONFIG:Release,MinSizeRel>:_FORTIFY_SOURCE=2>)
+endif()
+target_link_options(bellows_options INTERFACE
+  $<$<CONFIG:Release,MinSizeRel>:LINKER:-z,relro,-z,now>)
+
 if(BELLOWS_SANITIZE)
   target_compile_options(bellows_options INTERFACE
     -fsanitize=${BELLOWS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

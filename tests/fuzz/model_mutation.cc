@@ -1,6 +1,7 @@
 #include "tests/fuzz/model_mutation.h"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <span>
@@ -153,14 +154,35 @@ void change_value(Json& value, std::minstd_rand& random, const MutateText& mutat
   } else if (value.is_boolean()) {
     value = !value.get<bool>();
   } else if (value.is_number()) {
-    static const std::vector<double> kNumbers = {
-        0,     1,   2,          3,          5,          8,    16,     17, 64,  255,   256,  4096,
-        65536, 1e6, 2147483647, 2147483648, 4294967295, 1e15, 9.2e18, -1, 0.5, 1e-30, 1e300};
-    const double number = kNumbers[random() % kNumbers.size()];
-    if (number == static_cast<double>(static_cast<std::int64_t>(number)) && random() % 4 != 0) {
-      value = static_cast<std::int64_t>(number);
+    static const std::vector<std::int64_t> kIntegers = {0,
+                                                        1,
+                                                        2,
+                                                        3,
+                                                        5,
+                                                        8,
+                                                        16,
+                                                        17,
+                                                        64,
+                                                        255,
+                                                        256,
+                                                        4096,
+                                                        65536,
+                                                        1000000,
+                                                        2147483647,
+                                                        2147483648,
+                                                        -1,
+                                                        -100,
+                                                        46341,
+                                                        3037000,
+                                                        4294967295,
+                                                        1000000007,
+                                                        std::numeric_limits<std::int64_t>::max(),
+                                                        std::numeric_limits<std::int64_t>::min()};
+    static const std::vector<double> kReals = {0.5, -0.5, 1e-30, 1e-5, 0.999, 1e15, 1e300, -1e300};
+    if (random() % 4 == 0) {
+      value = kReals[random() % kReals.size()];
     } else {
-      value = number;
+      value = kIntegers[random() % kIntegers.size()];
     }
   } else {
     value = 1;
