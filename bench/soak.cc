@@ -140,6 +140,7 @@ class Soak {
       return std::chrono::duration<double>(Clock::now() - start).count();
     };
     std::vector<std::jthread> workers;
+    workers.reserve(static_cast<std::size_t>(threads_));
     for (int i = 0; i < threads_; ++i) workers.emplace_back([this, i] { work(i); });
     std::jthread swapper([this] {
       for (int number = 1; !over_; number = 1 - number) {

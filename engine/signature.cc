@@ -31,13 +31,13 @@ std::string digits_of(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
-template <std::size_t count>
-bool read_digits(std::string_view text, std::array<std::uint8_t, count>& bytes) {
-  if (text.size() != 2 * count ||
+template <std::size_t Count>
+bool read_digits(std::string_view text, std::array<std::uint8_t, Count>& bytes) {
+  if (text.size() != 2 * Count ||
       text.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
     return false;
   }
-  return sodium_hex2bin(bytes.data(), count, text.data(), text.size(), nullptr, nullptr, nullptr) ==
+  return sodium_hex2bin(bytes.data(), Count, text.data(), text.size(), nullptr, nullptr, nullptr) ==
          0;
 }
 
@@ -52,14 +52,14 @@ const unsigned char* octets(const std::string& text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-template <std::size_t count>
+template <std::size_t Count>
 void check_digits(std::string_view key, const std::string& what, const char* kind) {
-  std::array<std::uint8_t, count> bytes{};
+  std::array<std::uint8_t, Count> bytes{};
   const bool fine = read_digits(key, bytes);
   sodium_memzero(bytes.data(), bytes.size());
   if (fine) return;
   throw Error(ErrorCode::kInvalidArgument,
-              what + ": is no " + kind + " key, which has " + std::to_string(2 * count) +
+              what + ": is no " + kind + " key, which has " + std::to_string(2 * Count) +
                   " lower-case hexadecimal digits; 'bellows sign --new-key' makes a pair");
 }
 

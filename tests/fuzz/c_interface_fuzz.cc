@@ -32,7 +32,11 @@ const std::filesystem::path& folder() {
   return kFolder;
 }
 
-struct AtEnd {
+class AtEnd {
+ public:
+  AtEnd() = default;
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
   ~AtEnd() {
     std::error_code unknown;
     std::filesystem::remove_all(folder(), unknown);
@@ -87,9 +91,9 @@ class Caller {
                                                       std::numeric_limits<double>::quiet_NaN()};
     return kReals[byte() % kReals.size()];
   }
-  template <class T, std::size_t count>
-  T*& one_of(std::array<T*, count>& all) {
-    return all[byte() % count];
+  template <class T, std::size_t Count>
+  T*& one_of(std::array<T*, Count>& all) {
+    return all[byte() % Count];
   }
   // The size of a structure, now and then another one.
   template <class Struct>
@@ -442,6 +446,7 @@ void Caller::call_one() {
 }  // namespace
 }  // namespace bellows::fuzz
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const bellows::fuzz::AtEnd kAtEnd;
   bellows::fuzz::Caller({data, size}).call_all();

@@ -3,6 +3,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   const fuzz::Bytes bytes(data, size);

@@ -37,6 +37,7 @@ struct Files {
 }  // namespace
 }  // namespace bellows::fuzz
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   static const fuzz::Files kFiles;

@@ -151,7 +151,7 @@ void write_calls(const std::filesystem::path& folder) {
   std::minstd_rand random(1);
   for (int i = 0; i < 24; ++i) {
     Octets calls = {0, 0, 0, 7, 0, 7, 0};
-    while (calls.size() < static_cast<std::size_t>(40 + 20 * i)) {
+    while (calls.size() < std::size_t{40} + 20 * static_cast<std::size_t>(i)) {
       calls.push_back(static_cast<std::uint8_t>(random() % 256));
     }
     write_file_atomically(folder / ("calls-" + std::to_string(i)), calls);

@@ -36,6 +36,7 @@ void run_every_width(const Model& model) {
 }  // namespace
 }  // namespace bellows
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   const fuzz::MemoryFile file({data, size});

@@ -5,6 +5,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   static const Model kModel = Model::load(BELLOWS_SOURCE_DIR "/tests/golden/tiny.safetensors");

@@ -11,6 +11,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 int main(int count, char** arguments) {

@@ -6,6 +6,7 @@
 #include "training/search/search_config.h"
 #include "training/toml_reader.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   const std::string text(reinterpret_cast<const char*>(data), size);

@@ -132,9 +132,50 @@ class Inflater {
   z_stream stream_{};
 };
 
-// What the `packed` bytes that follow in `in` unpack to, in bytes; `where` names them.
+// What comes before a matrix's values in all files of this data set; more is not looked at.
+using MatrixStart = std::array<std::uint8_t, 128>;
+
+// Fails unless `start`, of a matrix of so many bytes, describes an array of numbers. libmatio takes
+// lengths in there at their word, and memory by them.
+void check_matrix(const std::filesystem::path& shown, const std::string& where,
+                  const MatrixStart& start, std::uint64_t bytes) {
+  constexpr std::uint32_t kInt8 = 1;
+  constexpr std::uint32_t kInt32 = 5;
+  constexpr std::uint32_t kUint32 = 6;
+  constexpr std::uint32_t kLeastNumbers = 6;  // classes of arrays: double
+  constexpr std::uint32_t kMostNumbers = 15;  // to uint64
+  constexpr std::uint32_t kMostDimensions = 8;
+  constexpr std::uint32_t kLongestName = 24;
+  constexpr std::size_t kTagBytes = 8;
+  const auto word = [&](std::size_t at) { return little_endian(start.data() + at); };
+  const auto require = [&](bool fine, const char* what) {
+    if (!fine) damaged(shown, where, what);
+  };
+  require(bytes >= start.size() / 2 && word(0) == kUint32 && word(4) == 8,
+          "it does not begin with the flags of an array");
+  const std::uint32_t kind = word(kTagBytes) & 0xff;
+  if (kind < kLeastNumbers || kind > kMostNumbers) {
+    corrupt(shown, where + " is no array of numbers; save X and y alone");
+  }
+  const std::size_t shape = 2 * kTagBytes;
+  const std::uint32_t shape_bytes = word(shape + 4);
+  require(word(shape) == kInt32 && shape_bytes >= 8 && shape_bytes <= 4 * kMostDimensions &&
+              shape_bytes % 4 == 0,
+          "its shape has no 2 to 8 dimensions");
+  const std::size_t name = shape + kTagBytes + (shape_bytes + 7) / 8 * 8;
+  // A name of up to four letters stands in the tag itself, its length in the upper half.
+  const std::uint32_t tag = word(name);
+  const bool small = tag >> 16 != 0;
+  const std::uint32_t letters = small ? tag >> 16 : word(name + 4);
+  require((tag & 0xffff) == kInt8 && letters <= (small ? 4 : kLongestName),
+          "its name is longer than 24 letters, or none");
+}
+
+// What the `packed` bytes that follow in `in` unpack to, in bytes, and its first ones; `where`
+// names them.
 std::uint64_t unpacked_bytes(const std::filesystem::path& shown, std::ifstream& in,
-                             std::uint64_t packed, const std::string& where) {
+                             std::uint64_t packed, const std::string& where,
+                             std::vector<std::uint8_t>& first) {
   std::vector<char> piece(std::size_t{1} << 16);
   std::vector<Bytef> unpacked(piece.size());
   Inflater inflater;
@@ -152,7 +193,11 @@ std::uint64_t unpacked_bytes(const std::filesystem::path& shown, std::ifstream& 
       inflater->next_out = unpacked.data();
       inflater->avail_out = static_cast<uInt>(unpacked.size());
       result = inflater.inflate();
-      total += unpacked.size() - inflater->avail_out;
+      const std::size_t made = unpacked.size() - inflater->avail_out;
+      const std::size_t wanted = std::min(made, first.capacity() - first.size());
+      first.insert(first.end(), unpacked.begin(),
+                   unpacked.begin() + static_cast<std::ptrdiff_t>(wanted));
+      total += made;
       if (total > kMaxElementBytes) damaged(shown, where, "it unpacks to more than 4 GiB");
     } while (result == Z_OK && inflater->avail_out == 0);
     if (result == Z_BUF_ERROR) result = Z_OK;  // all that was given is unpacked
@@ -203,8 +248,26 @@ std::uint64_t check_elements(const std::filesystem::path& shown,
               "it announces " + std::to_string(bytes) + " bytes and is cut off after " +
                   std::to_string(end - at));
     }
-    largest =
-        std::max(largest, type == kMatrixElement ? bytes : unpacked_bytes(shown, in, bytes, where));
+    MatrixStart start{};
+    std::uint64_t matrix_bytes = bytes;
+    if (type == kMatrixElement) {
+      const std::uint64_t read = std::min<std::uint64_t>(bytes, start.size());
+      in.read(reinterpret_cast<char*>(start.data()), static_cast<std::streamsize>(read));
+    } else {
+      std::vector<std::uint8_t> first;
+      first.reserve(tag.size() + start.size());
+      const std::uint64_t total = unpacked_bytes(shown, in, bytes, where, first);
+      matrix_bytes = first.size() < tag.size() ? 0 : little_endian(first.data() + 4);
+      if (first.size() < tag.size() || little_endian(first.data()) != kMatrixElement ||
+          matrix_bytes + tag.size() > total) {
+        damaged(shown, where, "it unpacks to no whole matrix");
+      }
+      std::copy(first.begin() + static_cast<std::ptrdiff_t>(tag.size()), first.end(),
+                start.begin());
+      largest = std::max(largest, total);
+    }
+    check_matrix(shown, where, start, matrix_bytes);
+    largest = std::max(largest, matrix_bytes);
     at += bytes;
   }
   return largest;

@@ -42,6 +42,7 @@ std::vector<double> as_positions(const std::vector<Number>& numbers) {
 // Twice as many channels are one step, however many.
 std::vector<double> as_logarithms(const std::vector<int>& numbers) {
   std::vector<double> positions;
+  positions.reserve(numbers.size());
   for (const int number : numbers) positions.push_back(std::log2(1.0 + number));
   return positions;
 }
@@ -244,6 +245,7 @@ std::vector<std::string> ArchitectureSpace::operations(const SearchPoint& point,
   const StageSpace& choices = config_.stages[stage];
   const int blocks = choices.blocks[choice(point, stage_key(stage, "blocks"))];
   std::vector<std::string> chosen;
+  chosen.reserve(static_cast<std::size_t>(blocks));
   for (int block = 0; block < blocks; ++block) {
     chosen.push_back(choices.operations[choice(point, block_key(stage, block))]);
   }
