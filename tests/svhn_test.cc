@@ -84,6 +84,27 @@ TEST(SvhnReader, TurnsColumnsIntoRowsAndTenIntoZero) {
   }
 }
 
+// libmatio takes memory by lengths in there, whatever the file has.
+TEST(SvhnReader, RefusesMatricesThatDescribeThemselvesWrongly) {
+  const auto file = fresh_folder() / "a.mat";
+  const Bytes good =
+      read_file(write_images(file, noise(2 * kPixels), {1, 2}, MAT_COMPRESSION_NONE));
+  const std::size_t flags = kHeader + kTag;
+  const auto refused = [&](std::size_t at, std::uint8_t value, const std::string& part) {
+    Bytes bytes = good;
+    bytes[at] = value;
+    write_file(file, bytes);
+    expect_refused(file, part);
+  };
+  refused(flags, 7, "flags of an array");
+  refused(flags + 4, 200, "flags of an array");
+  refused(flags + 8, 2, "array of numbers");  // a structure
+  refused(flags + 16, 9, "dimensions");
+  refused(flags + 23, 0x7f, "dimensions");  // 2 GiB of them
+  refused(flags + 40, 9, "its name");       // of another type
+  refused(flags + 42, 200, "its name");
+}
+
 TEST(SvhnReader, ReadsASingleImageWhoseLastDimensionWasDropped) {
   const auto file = fresh_folder() / "one.mat";
   {

@@ -151,7 +151,8 @@ void check_matrix(const std::filesystem::path& shown, const std::string& where,
   const auto require = [&](bool fine, const char* what) {
     if (!fine) damaged(shown, where, what);
   };
-  require(bytes >= start.size() / 2 && word(0) == kUint32 && word(4) == 8,
+  constexpr std::uint64_t kLeastBytes = 48;  // tags, flags, two dimensions and a name
+  require(bytes >= kLeastBytes && word(0) == kUint32 && word(4) == 8,
           "it does not begin with the flags of an array");
   const std::uint32_t kind = word(kTagBytes) & 0xff;
   if (kind < kLeastNumbers || kind > kMostNumbers) {
