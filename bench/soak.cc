@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cxxopts.hpp>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <random>
@@ -128,7 +129,8 @@ class Soak {
         images_(std::move(images)),
         threads_(threads),
         minutes_(minutes),
-        path_("/tmp/bellows-soak-" + std::to_string(::getpid()) + ".safetensors") {}
+        path_(std::filesystem::temp_directory_path() /
+              ("bellows-soak-" + std::to_string(::getpid()) + ".safetensors")) {}
   ~Soak() { ::unlink(path_.c_str()); }
   Soak(const Soak&) = delete;
   Soak& operator=(const Soak&) = delete;

@@ -18,7 +18,7 @@ enum class ErrorCode {
   kUnsupported = 5,      ///< valid, but not on this machine or in this build
   kDeadline = 6,         ///< nothing could be finished in the time that was given
   kInUse = 7,            ///< another thread is in the middle of a call on the same object
-  kOutOfMemory = 8,      ///< the system has not the memory for it, or not now, or it was not allowed
+  kOutOfMemory = 8,      ///< there is not the memory for it, or not now, or not allowed
   kUntrusted = 9,        ///< a model without the signature that was asked for
 };
 
