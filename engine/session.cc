@@ -196,8 +196,8 @@ struct SessionState {
   const Error no_memory{ErrorCode::kOutOfMemory, "not enough memory for oneDNN to run"};
   const Error too_large{
       ErrorCode::kInvalidArgument,
-      "the network's answer is infinite or no number; an image has values that are "
-      "far too large, they should be in 0..1"};
+      "the network's answer is infinite or no number: values of the image, which should be in "
+      "0..1, or weights are far too large"};
 };
 
 void check(const SessionOptions& options) {

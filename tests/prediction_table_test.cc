@@ -133,13 +133,13 @@ TEST(PredictionTable, AnswersThatAreNoNumbersAreRefused) {
   const Network made = network();
   WeightSet weights = random_weights(made, 2, 1);
   for (const ParameterKey& key : made.parameters(2)) {
-    std::ranges::fill(weights.values(key), std::numeric_limits<float>::infinity());
+    std::ranges::fill(weights.values(key), std::numeric_limits<float>::max());
   }
   save_model(path, made, weights, ModelInfo{});
   const Model model = Model::load(path);
   EXPECT_THAT(refusal(ErrorCode::kInvalidArgument,
                       [&] { static_cast<void>(predict(model, tiny_images(2), "")); }),
-              AllOf(HasSubstr("width 2"), HasSubstr("no numbers")));
+              HasSubstr("infinite or no number"));
 }
 
 TEST(PredictionTable, SharedImagesAreFoundByTheirPixels) {

@@ -72,7 +72,7 @@ TEST_F(SearchUnderMpirun, CandidatesComeToTheSameAsInOneProcess) {
 
 TEST_F(SearchUnderMpirun, OneThatIsLostLosesItsCandidateOnly) {
   const pid_t mpirun =
-      start("mpirun --enable-recovery --oversubscribe -n 3 ", search("s", 8, 20) + " --patience 4");
+      start("mpirun --enable-recovery --oversubscribe -n 3 ", search("s", 8, 60) + " --patience 4");
   wait_until([&] { return has_begun("s", 3); });
   const std::vector<pid_t> ranks = ranks_of(mpirun);
   ASSERT_EQ(ranks.size(), 3U) << output();
