@@ -87,20 +87,18 @@ void sign_model(const std::filesystem::path& path, const std::string& secret_key
     throw Error(ErrorCode::kInvalidArgument,
                 "the generation is " + std::to_string(generation) + ", it must be 0 or more");
   }
-  // Whole, so that nothing damaged is ever signed.
-  const ModelFile model = load_model(path);
   const InputFile file(path);
-  const ModelHeader header =
-      signed_header(read_model_header(file), generation, secret_key, path.string());
+  const ModelHeader before = read_model_header(file);
+  // Read and checked whole, so that nothing damaged is ever signed.
+  const WeightSet weights = read_weights(file, before.bytes(), before.network, before.groups);
+  const ModelHeader header = signed_header(before, generation, secret_key, path.string());
   // In place means the file itself, also where `path` is a link to it.
   const std::filesystem::path target = out.empty() ? std::filesystem::canonical(path) : out;
   AtomicFile result(target);
   if (out.empty()) result.copy_permissions(target);
   put_header(result, header.text);
-  for (int group = 1; group <= model.network.groups(); ++group) {
-    const GroupFacts& claimed = header.groups[static_cast<std::size_t>(group - 1)];
-    check_group(file.name(), group, claimed, sha256_hex(model.weights.group_bytes(group)));
-    result.write(model.weights.group_bytes(group));
+  for (int group = 1; group <= weights.groups(); ++group) {
+    result.write(weights.group_bytes(group));
   }
   result.commit();
 }

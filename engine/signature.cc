@@ -1,7 +1,6 @@
 #include "engine/signature.h"
 
 #include <bellows/error.h>
-#include <sodium/core.h>
 #include <sodium/crypto_sign_ed25519.h>
 #include <sodium/utils.h>
 
@@ -9,27 +8,14 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/sodium.h"
+
 namespace bellows {
 namespace {
 
 constexpr std::size_t kPublicBytes = crypto_sign_ed25519_PUBLICKEYBYTES;
 constexpr std::size_t kSecretBytes = crypto_sign_ed25519_SECRETKEYBYTES;
 constexpr std::size_t kSignatureBytes = crypto_sign_ed25519_BYTES;
-
-void start() {
-  if (sodium_init() < 0) {
-    throw Error(ErrorCode::kUnsupported,
-                "libsodium cannot start: the system gives it no random numbers; provide "
-                "getrandom() or a readable random device");
-  }
-}
-
-std::string digits_of(std::span<const std::uint8_t> bytes) {
-  std::string text(2 * bytes.size() + 1, '\0');
-  sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
-  text.pop_back();
-  return text;
-}
 
 template <std::size_t Count>
 bool read_digits(std::string_view text, std::array<std::uint8_t, Count>& bytes) {
@@ -66,11 +52,11 @@ void check_digits(std::string_view key, const std::string& what, const char* kin
 }  // namespace
 
 SigningKey make_signing_key() {
-  start();
+  start_sodium();
   std::array<std::uint8_t, kPublicBytes> public_key{};
   std::array<std::uint8_t, kSecretBytes> secret_key{};
   crypto_sign_ed25519_keypair(public_key.data(), secret_key.data());
-  SigningKey key{digits_of(public_key), digits_of(secret_key)};
+  SigningKey key{hex_of(public_key), hex_of(secret_key)};
   sodium_memzero(secret_key.data(), secret_key.size());
   return key;
 }
@@ -85,7 +71,7 @@ void check_secret_key(std::string_view key, const std::string& what) {
 
 Signature sign_metadata(std::string_view metadata_sha256, std::int64_t generation,
                         const std::string& secret_key) {
-  start();
+  start_sodium();
   std::array<std::uint8_t, kSecretBytes> secret{};
   read_digits(secret_key, secret);
   std::array<std::uint8_t, kPublicBytes> public_key{};
@@ -94,11 +80,11 @@ Signature sign_metadata(std::string_view metadata_sha256, std::int64_t generatio
   const std::string text = message(metadata_sha256, generation);
   crypto_sign_ed25519_detached(value.data(), nullptr, octets(text), text.size(), secret.data());
   sodium_memzero(secret.data(), secret.size());
-  return {.generation = generation, .public_key = digits_of(public_key), .value = digits_of(value)};
+  return {.generation = generation, .public_key = hex_of(public_key), .value = hex_of(value)};
 }
 
 bool is_valid(const Signature& signature, std::string_view metadata_sha256) {
-  start();
+  start_sodium();
   std::array<std::uint8_t, kPublicBytes> public_key{};
   std::array<std::uint8_t, kSignatureBytes> value{};
   if (signature.generation < 0 || !read_digits(signature.public_key, public_key) ||
