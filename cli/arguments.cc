@@ -117,6 +117,14 @@ std::optional<double> Arguments::real(const std::string& option, double minimum,
   return parse_number(option, *value, minimum, maximum, "a number");
 }
 
+std::optional<std::int64_t> Arguments::long_integer(const std::string& option,
+                                                    std::int64_t minimum) const {
+  const auto value = text(option);
+  if (!value) return std::nullopt;
+  return parse_number(option, *value, minimum, std::numeric_limits<std::int64_t>::max(),
+                      "a whole number");
+}
+
 std::vector<int> Arguments::integers(const std::string& option, int minimum) const {
   std::vector<int> numbers;
   const auto value = text(option);

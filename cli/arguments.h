@@ -1,6 +1,7 @@
 // The arguments of one verb: declared once, which gives both their reading and their help.
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
@@ -47,6 +48,9 @@ class Arguments {
   [[nodiscard]] std::optional<std::string> text(const std::string& option) const;
   [[nodiscard]] std::optional<int> integer(const std::string& option, int minimum,
                                            int maximum = std::numeric_limits<int>::max()) const;
+  /// For what outgrows `integer`, as times in seconds do in 2038.
+  [[nodiscard]] std::optional<std::int64_t> long_integer(const std::string& option,
+                                                         std::int64_t minimum) const;
   [[nodiscard]] std::optional<double> real(const std::string& option, double minimum,
                                            double maximum) const;
   /// "1,2,5"; empty when the option was not given.

@@ -13,10 +13,13 @@
 
   const withUnit = (axis, value) => numbers.format(value) + (axis.unit ? ' ' + axis.unit : '');
 
-  // What a logarithmic axis has labels for: 1, 2 and 5 of each power of ten.
-  function isRound(value) {
-    const leading = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-    return [1, 2, 5].some((digit) => Math.abs(leading - digit) < 1e-6);
+  // The next 1, 2 or 5 times a power of ten below or above: where a logarithmic axis has its ends and
+  // labels.
+  function roundValue(value, above) {
+    const power = 10 ** Math.floor(Math.log10(value) + 1e-9);
+    const steps = [1, 2, 5, 10].map((digit) => digit * power);
+    return above ? steps.find((step) => step >= value * (1 - 1e-9))
+                 : steps.reverse().find((step) => step <= value * (1 + 1e-9));
   }
 
   function scale(axis, isX) {
@@ -35,8 +38,18 @@
     if (axis.whole) result.ticks.precision = 0;
     if (axis.step !== undefined) result.ticks.stepSize = axis.step;
     if (axis.logarithmic) {
+      result.bounds = 'data';
+      result.afterDataLimits = (limits) => {
+        if (!(limits.min > 0)) return;
+        limits.min = roundValue(limits.min, false);
+        limits.max = roundValue(limits.max, true);
+      };
       result.afterBuildTicks = (built) => {
-        built.ticks = built.ticks.filter((tick) => isRound(tick.value));
+        if (!(built.min > 0)) return;
+        built.ticks = [];
+        for (let value = built.min; value <= built.max; value = roundValue(1.01 * value, true)) {
+          built.ticks.push({value});
+        }
       };
     }
     if (axis.limit !== undefined) {
@@ -78,15 +91,21 @@
       context.save();
       context.font = height + 'px ' + Chart.defaults.font.family;
       context.fillStyle = colour('faint');
+      // A rim of the background keeps letters readable on top of markers.
+      context.strokeStyle = colour('card');
+      context.lineWidth = 3;
+      context.lineJoin = 'round';
       chart.data.datasets.forEach((set, index) => {
         const places = chart.getDatasetMeta(index).data;
         set.data.forEach((point, i) => {
           if (!point.label) return;
           const width = context.measureText(point.label).width;
-          const x = places[i].x + 6;
+          const inside = places[i].x + 6 + width <= chart.chartArea.right;
+          const x = inside ? places[i].x + 6 : places[i].x - 6 - width;
           const y = places[i].y - 4;
           if (!free(x, y, width)) return;
           taken.push({x, y, width});
+          context.strokeText(point.label, x, y);
           context.fillText(point.label, x, y);
         });
       });

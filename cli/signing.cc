@@ -88,7 +88,7 @@ int run_sign(const Arguments& arguments, Console& console) {
   // Later is newer, without a number that somebody has to remember.
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-  const std::int64_t generation = arguments.integer("generation", 0).value_or(seconds);
+  const std::int64_t generation = arguments.long_integer("generation", 0).value_or(seconds);
   const std::string out = arguments.text("out").value_or("");
   sign_model(plain[0], key, generation, out);
   const std::string& result = out.empty() ? plain[0] : out;
@@ -118,7 +118,7 @@ LoadLimits load_limits(const Arguments& arguments) {
     limits.public_key = is_file ? read_key(*key) : *key;
     check_public_key(limits.public_key, *key);
   }
-  limits.min_generation = arguments.integer("min-generation", 0).value_or(0);
+  limits.min_generation = arguments.long_integer("min-generation", 0).value_or(0);
   return limits;
 }
 

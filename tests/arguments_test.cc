@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
+
 namespace bellows::cli {
 namespace {
 
@@ -89,6 +92,16 @@ TEST(Arguments, CallANumberTooLargeThatIsOne) {
   EXPECT_EQ(message("2147483647"), "accepted");
   EXPECT_THAT(message("-99999999999"), HasSubstr("is not a whole number of at least 1"));
   EXPECT_THAT(message("99999999999x"), HasSubstr("is not a whole number of at least 1"));
+}
+
+TEST(Arguments, ReadTimesInSecondsBeyondTheYear2038) {
+  const auto number = [](const std::string& text) {
+    return parse_arguments(usage(), {"north", "--coats", text}).long_integer("coats", 0);
+  };
+  EXPECT_EQ(number("4102444800"), 4102444800);  // 2100-01-01
+  EXPECT_EQ(number("9223372036854775807"), std::numeric_limits<std::int64_t>::max());
+  EXPECT_THROW(static_cast<void>(number("9223372036854775808")), UsageError);
+  EXPECT_THROW(static_cast<void>(number("-1")), UsageError);
 }
 
 TEST(Arguments, ReadListsOfNumbers) {
