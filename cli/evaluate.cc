@@ -188,7 +188,8 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   if (arguments.has("check")) {
     console.status("comparing with the reference ...", true);
     // A model keeps its weights packed for oneDNN; the reference wants them as they were.
-    layers = check_layers(model, load_model(path).weights, data.images.first(kCheckedImages));
+    layers = check_layers(model, load_model(path, std::nullopt, load_limits(arguments)).weights,
+                          data.images.first(kCheckedImages));
   }
   const bool passed = within_tolerance(layers);
   const std::vector<std::string> names = names_of_classes(model);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <system_error>
+#include <thread>
 
 #include "cli/arguments.h"
 #include "engine/json_document.h"
@@ -109,8 +110,17 @@ std::vector<WidthCost> read_measured(const std::string& printed, const std::stri
 }
 
 std::vector<WidthCost> measured_by_command(const std::string& command,
-                                           const std::filesystem::path& model) {
-  return read_measured(output_of(command, model), "'" + command + "'");
+                                           const std::filesystem::path& model, int tries,
+                                           std::chrono::milliseconds pause) {
+  const std::string source = "'" + command + "'";
+  for (int left = tries - 1;; --left) {
+    try {
+      return read_measured(output_of(command, model), source);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kIoError || left <= 0) throw;
+    }
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 }  // namespace bellows::cli

@@ -266,10 +266,11 @@ class SearchDisplay final : public SearchObserver {
                    " ended, hypervolume " + fixed_text(hypervolume_of(record), 4));
   }
 
-  void lost(int rank, int candidate) override {
-    console_.note("bellows search: warning: rank " + std::to_string(rank) +
-                  " is not heard of any more; candidate " + std::to_string(candidate) +
-                  " counts as failed, the others go on");
+  void lost(int rank, std::optional<int> candidate) override {
+    console_.note(
+        "bellows search: warning: rank " + std::to_string(rank) + " is not heard of any more; " +
+        (candidate ? "candidate " + std::to_string(*candidate) + " counts as failed, " : "") +
+        "the others go on");
   }
 
   bool should_stop() override { return InterruptWatch::interrupted(); }

@@ -118,6 +118,11 @@ LoadLimits load_limits(const Arguments& arguments) {
     limits.public_key = is_file ? read_key(*key) : *key;
     check_public_key(limits.public_key, *key);
   }
+  if (arguments.has("min-generation") && !arguments.has("require-signature")) {
+    throw UsageError(
+        "--min-generation needs --require-signature KEY: anybody can sign a model with any "
+        "generation");
+  }
   limits.min_generation = arguments.long_integer("min-generation", 0).value_or(0);
   return limits;
 }

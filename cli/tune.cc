@@ -692,7 +692,7 @@ int run_tune(const Arguments& arguments, Console& console) {
   data.command = mended(shell_line(arguments.command()));
   data.bellows = version();
   if (model_out) {
-    ModelFile file = load_model(path);
+    ModelFile file = load_model(path, std::nullopt, load_limits(arguments));
     file.info.selectors = tuning.all_selectors();
     save_model(*model_out, file.network, file.weights, file.info);
   }

@@ -99,7 +99,6 @@ Model Model::load(const std::string& path, const ModelOptions& options) {
                                 {.public_key = options.public_key,
                                  .min_generation = options.min_generation,
                                  .max_bytes = options.max_bytes});
-    check_numbers(path, file.network, file.weights);
     auto state = std::make_shared<internal::ModelState>(
         std::move(file.network), std::move(file.info), file.weights, options);
     for (int group = 1; group <= state->network.groups(); ++group) {

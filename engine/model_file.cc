@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "engine/atomic_file.h"
-#include "engine/finite.h"
 #include "engine/input_file.h"
+#include "engine/number_check.h"
 #include "engine/sha256.h"
 
 namespace bellows {
@@ -37,29 +37,14 @@ WeightSet read_weights(const InputFile& file, std::int64_t offset, const Network
     file.read(static_cast<std::uint64_t>(offset), bytes);
     offset += static_cast<std::int64_t>(bytes.size());
     check_group(file.name(), group, groups[static_cast<std::size_t>(group - 1)], sha256_hex(bytes));
+    NumberCheck numbers(file.name(), network, group);
+    numbers.look_at(weights.group_values(group));
+    numbers.finish();
   }
   return weights;
 }
 
 }  // namespace
-
-void check_numbers(const std::string& file, const Network& network, const WeightSet& weights) {
-  const auto refuse = [&](const ParameterKey& key, const char* problem) {
-    throw Error(ErrorCode::kCorruptData, file + ": tensor '" + network.parameter_name(key) +
-                                             "' has " + problem +
-                                             "; train the group again, with a lower learning rate");
-  };
-  for (int group = 1; group <= network.groups(); ++group) {
-    for (const ParameterKey& key : network.parameters(group)) {
-      const std::span<const float> values = weights.values(key);
-      if (!all_finite(values)) refuse(key, "values that are infinite or no numbers");
-      const bool variance = key.spec.role == ParameterRole::kVariance;
-      if (variance && std::ranges::any_of(values, [](float value) { return value < 0; })) {
-        refuse(key, "variances below 0");
-      }
-    }
-  }
-}
 
 void save_model(const std::filesystem::path& path, const Network& network, const WeightSet& weights,
                 const ModelInfo& info) {
@@ -106,6 +91,11 @@ void sign_model(const std::filesystem::path& path, const std::string& secret_key
 ModelFile load_model(const std::filesystem::path& path, std::optional<int> groups,
                      const LoadLimits& limits) {
   if (!limits.public_key.empty()) check_public_key(limits.public_key, "the public key");
+  if (limits.min_generation > 0 && limits.public_key.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "a least generation was asked for without a public key; anybody can sign a model "
+                "with any generation, so say whose signature it must have");
+  }
   const InputFile file(path);
   const std::string& name = file.name();
   try {

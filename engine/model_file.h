@@ -51,15 +51,11 @@ void save_model(const std::filesystem::path& path, const Network& network, const
 /// never more than the file has bytes for. Throws Error naming the file and what in it is wrong:
 /// kNotFound, kIoError, kCorruptData, kUnsupported (a newer format), kOutOfMemory,
 /// kInvalidArgument (`groups` outside 1..those of the file); kUntrusted, or kOutOfMemory
-/// beyond `limits`, before weights are read. Weights that are infinite or no numbers make a corrupt
-/// file.
+/// beyond `limits`, before weights are read. Weights that are infinite or no numbers and variances
+/// below 0 make a corrupt file.
 [[nodiscard]] ModelFile load_model(const std::filesystem::path& path,
                                    std::optional<int> groups = std::nullopt,
                                    const LoadLimits& limits = {});
-
-/// Throws Error(kCorruptData), naming `file` and the tensor, for weights that are infinite or no
-/// numbers and variances below 0, which would make answers that look sound.
-void check_numbers(const std::string& file, const Network& network, const WeightSet& weights);
 
 /// Signs the model file `path`: writes it to `out`, or in its place when `out` is empty, with its
 /// signature, in place of one that it has. Everything is checked before. Throws Error as

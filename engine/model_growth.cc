@@ -10,6 +10,7 @@
 #include "engine/atomic_file.h"
 #include "engine/input_file.h"
 #include "engine/model_header.h"
+#include "engine/number_check.h"
 #include "engine/sha256.h"
 
 namespace bellows {
@@ -50,24 +51,30 @@ void check_result(const Path& result, const std::string& source) {
   }
 }
 
-// Reads groups `first` to `last`, the first of which begins at `offset`, checks their hashes and
-// appends them to `result` where there is one.
-void copy_groups(const InputFile& file, std::int64_t offset, const std::vector<GroupFacts>& groups,
-                 int first, int last, AtomicFile* result) {
-  std::vector<std::uint8_t> block(static_cast<std::size_t>(kBlockBytes));
+// Reads groups `first` to `last` of `network`, the first of which begins at `offset`, checks their
+// hashes and numbers and appends them to `result` where there is one.
+void copy_groups(const InputFile& file, std::int64_t offset, const Network& network,
+                 const std::vector<GroupFacts>& groups, int first, int last, AtomicFile* result) {
+  std::vector<float> block(static_cast<std::size_t>(kBlockBytes) / sizeof(float));
   for (int group = first; group <= last; ++group) {
     const GroupFacts& facts = groups[static_cast<std::size_t>(group - 1)];
     Sha256 sha256;
+    NumberCheck numbers(file.name(), network, group);
     const std::int64_t end = offset + facts.bytes;
     while (offset < end) {
       const std::int64_t count = std::min(kBlockBytes, end - offset);
-      const std::span<std::uint8_t> part(block.data(), static_cast<std::size_t>(count));
+      const std::span<float> values =
+          std::span(block).first(static_cast<std::size_t>(count) / sizeof(float));
+      const std::span<std::uint8_t> part(reinterpret_cast<std::uint8_t*>(values.data()),
+                                         values.size_bytes());
       file.read(static_cast<std::uint64_t>(offset), part);
       sha256.update(part);
+      numbers.look_at(values);
       if (result != nullptr) result->write(part);
       offset += count;
     }
     check_group(file.name(), group, facts, sha256.hex());
+    numbers.finish();
   }
 }
 
@@ -155,8 +162,10 @@ GrowthFacts write_growth(const std::string& wide, const std::string& base,
                        std::to_string(first - 1) +
                        (first > last + 1 ? "; name the wider model first" : ""));
     }
-    copy_groups(base_file, base_header.bytes(), base_header.groups, 1, first - 1, nullptr);
-    copy_groups(wide_file, wide_header.bytes(), wide_header.groups, 1, first - 1, nullptr);
+    copy_groups(base_file, base_header.bytes(), base_header.network, base_header.groups, 1,
+                first - 1, nullptr);
+    copy_groups(wide_file, wide_header.bytes(), wide_header.network, wide_header.groups, 1,
+                first - 1, nullptr);
     std::int64_t offset = wide_header.bytes();
     for (std::size_t i = 0; i < base_header.groups.size(); ++i) {
       offset += wide_header.groups[i].bytes;
@@ -164,7 +173,7 @@ GrowthFacts write_growth(const std::string& wide, const std::string& base,
     const GrowthHeader header = make_growth_header(wide_header, first - 1, growth);
     AtomicFile result(growth);
     put_header(result, header.text);
-    copy_groups(wide_file, offset, wide_header.groups, first, last, &result);
+    copy_groups(wide_file, offset, wide_header.network, wide_header.groups, first, last, &result);
     result.commit();
     return facts_of(header);
   });
@@ -189,10 +198,11 @@ GrowthFacts apply_growth(const std::string& growth, const std::string& model,
     AtomicFile result(target);
     if (out.empty()) result.copy_permissions(target);
     put_header(result, growth_header.model.text);
-    copy_groups(model_file, model_header.bytes(), model_header.groups, 1, growth_header.base_groups,
-                &result);
-    copy_groups(growth_file, growth_header.bytes(), growth_header.model.groups,
-                growth_header.base_groups + 1, growth_header.model.network.groups(), &result);
+    copy_groups(model_file, model_header.bytes(), model_header.network, model_header.groups, 1,
+                growth_header.base_groups, &result);
+    copy_groups(growth_file, growth_header.bytes(), growth_header.model.network,
+                growth_header.model.groups, growth_header.base_groups + 1,
+                growth_header.model.network.groups(), &result);
     result.commit();
     return facts_of(growth_header);
   });
@@ -219,7 +229,7 @@ void trim_model(const std::string& model, int groups, const std::string& out) {
         make_model_header(whole.network.first_groups(groups), hashes, whole.info, out);
     AtomicFile result(out);
     put_header(result, header.text);
-    copy_groups(file, whole.bytes(), whole.groups, 1, groups, &result);
+    copy_groups(file, whole.bytes(), whole.network, whole.groups, 1, groups, &result);
     result.commit();
   });
 }

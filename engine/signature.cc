@@ -101,10 +101,11 @@ void require_signature(const std::string& file, const std::optional<Signature>& 
   const auto refuse = [&file](const std::string& problem) {
     throw Error(ErrorCode::kUntrusted, file + ": " + problem);
   };
-  if (public_key.empty() && min_generation == 0) return;
-  if (!signature)
+  if (public_key.empty()) return;
+  if (!signature) {
     refuse("is not signed, and a signature was asked for; 'bellows sign' signs models");
-  if (!public_key.empty() && signature->public_key != public_key) {
+  }
+  if (signature->public_key != public_key) {
     refuse("is signed by the key " + signature->public_key + ", not by " + public_key);
   }
   if (signature->generation < min_generation) {

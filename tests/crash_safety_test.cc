@@ -109,17 +109,20 @@ class CrashSafety : public ::testing::Test {
   const std::filesystem::path folder_ = fresh_folder();
 };
 
+std::string small_run(const std::string& epochs) {
+  return "name = \"killed\"\n[network]\ninput = [1, 28, 28]\nclasses = 10\ngroups = 2\n"
+         "layers = [{ kind = \"conv\", name = \"conv\", channels = [4, 4], kernel = 5, "
+         "stride = 2 }, { kind = \"batch_norm\", name = \"norm\" }, { kind = \"relu\", "
+         "name = \"relu\" }, { kind = \"head\", name = \"head\" }]\n"
+         "[data]\nformat = \"digits\"\nvalidation = 0.2\n[data.digits]\n"
+         "train_images = 300\ntest_images = 20\n"
+         "[training]\nbatch_size = 20\nthreads = 1\nepochs = " +
+         epochs + "\n";
+}
+
 TEST_F(CrashSafety, TrainingThatIsKilledGoesOnToTheSameBits) {
   const std::string config = path("run.toml");
-  write_file(
-      config,
-      bytes_of("name = \"killed\"\n[network]\ninput = [1, 28, 28]\nclasses = 10\ngroups = 2\n"
-               "layers = [{ kind = \"conv\", name = \"conv\", channels = [4, 4], kernel = 5, "
-               "stride = 2 }, { kind = \"batch_norm\", name = \"norm\" }, { kind = \"relu\", "
-               "name = \"relu\" }, { kind = \"head\", name = \"head\" }]\n"
-               "[data]\nformat = \"digits\"\nvalidation = 0.2\n[data.digits]\n"
-               "train_images = 300\ntest_images = 20\n"
-               "[training]\nepochs = [4]\nbatch_size = 20\nthreads = 1\n"));
+  write_file(config, bytes_of(small_run("[4]")));
   const auto train = [&](const std::string& out, const char* how, Microseconds limit = {}) {
     std::vector<std::string> words = {"train", config, "--out", out};
     if (*how != '\0') words.emplace_back(how);
@@ -192,29 +195,37 @@ TEST_F(CrashSafety, AGrowthThatIsKilledIsTheOldModelOrTheNewOne) {
       });
 }
 
+// Of which some candidates stop early.
+std::string search_with_a_rung() {
+  std::string text = kSmallSearch;
+  text.replace(text.find("random_first = 4"), 16, "random_first = 3\nrungs = [0.5]\nleast = 2");
+  return text;
+}
+
+std::vector<SearchPoint> proposals_in(const std::string& out) {
+  std::vector<SearchPoint> points;
+  for (const LoggedCandidate& candidate : read_search_log(out + "/search.jsonl").candidates) {
+    points.push_back(candidate.point);
+  }
+  return points;
+}
+
 TEST_F(CrashSafety, ASearchThatIsKilledGoesOnToTheSameProposals) {
   const std::string config = path("small.toml");
-  write_file(config, bytes_of(kSmallSearch));
+  write_file(config, bytes_of(search_with_a_rung()));
   const auto search = [&](const std::string& out, const char* how, Microseconds limit = {}) {
     std::vector<std::string> words = {
         "search",   config, "--estimate", "--device", "small-accelerator",
-        "--budget", "5",    "--out",      out};
+        "--budget", "6",    "--out",      out};
     if (*how != '\0') words.emplace_back(how);
     return run(words, limit);
-  };
-  const auto proposals = [](const std::string& out) {
-    std::vector<SearchPoint> points;
-    for (const LoggedCandidate& candidate : read_search_log(out + "/search.jsonl").candidates) {
-      points.push_back(candidate.point);
-    }
-    return points;
   };
   std::vector<SearchPoint> expected;
   at_random_moments(
       [&] {
         const Ended ended = search(path("whole"), "");
         ASSERT_EQ(ended.code(), 0) << ended.said;
-        expected = proposals(path("whole"));
+        expected = proposals_in(path("whole"));
       },
       [&](Microseconds moment) {
         const std::string out = path("out");
@@ -223,7 +234,7 @@ TEST_F(CrashSafety, ASearchThatIsKilledGoesOnToTheSameProposals) {
         const bool begun = std::filesystem::exists(out + "/search.jsonl");
         const Ended again = search(out, begun ? "--resume" : "--overwrite");
         EXPECT_EQ(again.code(), 0) << again.said;
-        EXPECT_EQ(proposals(out), expected) << moment.count() << " us";
+        EXPECT_EQ(proposals_in(out), expected) << moment.count() << " us";
         return killed;
       });
 }
@@ -239,8 +250,10 @@ class BrokenDisk : public CrashSafety {
 
   // `check` looks at what is there after a failure; `reset` makes what was there before.
   void fail_everywhere(const std::vector<std::string>& words, const std::function<void()>& reset,
-                       const std::function<void()>& check) {
-    for (const char* function : {"write", "fsync", "rename", "linkat"}) {
+                       const std::function<void()>& check,
+                       const std::vector<const char*>& functions = {"write", "fsync", "rename",
+                                                                    "linkat"}) {
+    for (const char* function : functions) {
       bool done = false;
       for (int place = 1; place < 100 && !done; ++place) {
         SCOPED_TRACE(std::string(function) + " " + std::to_string(place));
@@ -273,6 +286,60 @@ TEST_F(BrokenDisk, AGrowthLeavesTheOldModel) {
       {"apply", kGolden + "tiny_growth.safetensors", model}, [&] { write_file(model, old); },
       [&] { EXPECT_TRUE(read_file(model) == old); });
   EXPECT_TRUE(read_file(model) == wide);
+}
+
+// When all is written and only the folder cannot be flushed, the new model is there: that is told,
+// and is no reason to take it back.
+TEST_F(BrokenDisk, AFolderThatCannotBeFlushedIsToldWithTheNewModelInPlace) {
+  const std::string model = path("model");
+  trim_model(kGolden + "tiny.safetensors", 1, model);
+  const Bytes old = read_file(model);
+  const Bytes wide = read_file(kGolden + "tiny.safetensors");
+  fail_everywhere(
+      {"apply", kGolden + "tiny_growth.safetensors", model}, [&] { write_file(model, old); },
+      [&] { EXPECT_TRUE(read_file(model) == wide); }, {"fsync of a folder"});
+}
+
+TEST_F(BrokenDisk, TrainingGoesOnToTheSameBits) {
+  const std::string config = path("run.toml");
+  write_file(config, bytes_of(small_run("[1]")));
+  const std::string out = path("out");
+  const std::vector<std::string> words = {"train", config, "--out", out, "--json"};
+  ASSERT_EQ(run(words).code(), 0);
+  const Bytes expected = read_file(out + "/model.safetensors");
+  fail_everywhere(
+      words, [&] { std::filesystem::remove_all(out); },
+      [&] {
+        std::vector<std::string> again = words;
+        again.emplace_back(std::filesystem::exists(out + "/checkpoint") ? "--resume"
+                                                                        : "--overwrite");
+        const Ended ended = run(again);
+        EXPECT_EQ(ended.code(), 0) << ended.said;
+        EXPECT_TRUE(read_file(out + "/model.safetensors") == expected);
+      },
+      {"write", "fsync", "rename", "linkat", "fsync of a folder"});
+}
+
+TEST_F(BrokenDisk, ASearchGoesOnToTheSameProposals) {
+  const std::string config = path("small.toml");
+  write_file(config, bytes_of(search_with_a_rung()));
+  const std::string out = path("out");
+  const std::vector<std::string> words = {
+      "search",   config, "--estimate", "--device", "small-accelerator",
+      "--budget", "3",    "--out",      out};
+  ASSERT_EQ(run(words).code(), 0);
+  const std::vector<SearchPoint> expected = proposals_in(out);
+  fail_everywhere(
+      words, [&] { std::filesystem::remove_all(out); },
+      [&] {
+        std::vector<std::string> again = words;
+        again.emplace_back(std::filesystem::exists(out + "/search.jsonl") ? "--resume"
+                                                                          : "--overwrite");
+        const Ended ended = run(again);
+        EXPECT_EQ(ended.code(), 0) << ended.said;
+        EXPECT_EQ(proposals_in(out), expected);
+      },
+      {"fdatasync"});
 }
 
 TEST_F(BrokenDisk, ASignatureLeavesTheOldModel) {

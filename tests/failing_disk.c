@@ -28,6 +28,11 @@ static int is_file(int descriptor) {
   return fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
+static int is_folder(int descriptor) {
+  struct stat facts;
+  return fstat(descriptor, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
 static void* next(const char* name) { return dlsym(RTLD_NEXT, name); }
 
 ssize_t write(int descriptor, const void* bytes, size_t count) {
@@ -43,7 +48,17 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
 
 int fsync(int descriptor) {
   int (*const real)(int) = (int (*)(int))next("fsync");
-  if (is_file(descriptor) && fails("fsync")) {
+  if ((is_file(descriptor) && fails("fsync")) ||
+      (is_folder(descriptor) && fails("fsync of a folder"))) {
+    errno = EIO;
+    return -1;
+  }
+  return real(descriptor);
+}
+
+int fdatasync(int descriptor) {
+  int (*const real)(int) = (int (*)(int))next("fdatasync");
+  if (is_file(descriptor) && fails("fdatasync")) {
     errno = EIO;
     return -1;
   }

@@ -17,7 +17,7 @@ foreach(file IN LISTS FILES)
   endif()
   # A function that ends the program when the stack was overrun, one of those that know the size of what they
   # write to, and that of the standard library's assertions.
-  foreach(wanted IN ITEMS "__stack_chk_fail" "__[a-z]+_chk" "__glibcxx_assert_fail")
+  foreach(wanted IN ITEMS "__stack_chk_fail" "__(v?s?n?printf|fdelt|str[a-z]+|mem[a-z]+|read)_chk" "__glibcxx_assert_fail")
     if(NOT symbols MATCHES "${wanted}")
       message(SEND_ERROR "${file}: calls no ${wanted}")
     endif()

@@ -37,7 +37,7 @@ TEST(MeasureCommand, GetsTheModelAndPrintsWidths) {
 
 TEST(MeasureCommand, OneThatFailsOrPrintsSomethingElseIsNamed) {
   EXPECT_THAT(refusal(ErrorCode::kIoError,
-                      [] { static_cast<void>(measured_by_command("exit 4;", "model")); }),
+                      [] { static_cast<void>(measured_by_command("exit 4;", "model", 1)); }),
               AllOf(HasSubstr("exit 4"), HasSubstr("exit code 4")));
   EXPECT_THAT(refusal(ErrorCode::kCorruptData,
                       [] { static_cast<void>(measured_by_command("echo hello", "model")); }),
@@ -50,6 +50,22 @@ TEST(MeasureCommand, OneThatFailsOrPrintsSomethingElseIsNamed) {
           ErrorCode::kCorruptData,
           [] { static_cast<void>(read_measured("{\"widths\": [{\"latency_us\": 3}]}", "it")); }),
       HasSubstr("energy_uj"));
+}
+
+TEST(MeasureCommand, OneThatFailsForOnceIsRunAgain) {
+  const auto path = script(
+      "echo again >> \"$1.runs\"\n"
+      "test \"$(wc -l < \"$1.runs\")\" -ge 3 || exit 255\n"
+      "echo '{\"widths\": [{\"latency_us\": 5, \"energy_uj\": 1.5}]}'\n");
+  const auto model = path.parent_path() / "model";
+  const std::string command = "'" + path.string() + "'";
+  EXPECT_THAT(refusal(ErrorCode::kIoError,
+                      [&] {
+                        static_cast<void>(
+                            measured_by_command(command, model, 2, std::chrono::milliseconds(1)));
+                      }),
+              HasSubstr("exit code 255"));
+  EXPECT_EQ(measured_by_command(command, model, 1).size(), 1U);
 }
 
 // The file that `bellows profile` writes, printed by a shell as a board would.

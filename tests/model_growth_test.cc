@@ -12,12 +12,14 @@
 #include <csignal>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "engine/model_file.h"
 #include "engine/sha256.h"
 #include "tests/data_fixtures.h"
+#include "tests/fuzz/model_mutation.h"
 #include "tests/grouped_networks.h"
 
 namespace bellows {
@@ -509,6 +511,23 @@ TEST_F(ModelGrowthTest, RefusesAFileWithAnyByteChanged) {
   }
   EXPECT_TRUE(read_file(base_) == before);
   EXPECT_EQ(files(), 3U);
+}
+
+// By whom the hashes were made right: a model in place must not be replaced by one that then cannot
+// be loaded.
+TEST_F(ModelGrowthTest, RefusesGroupsWhoseWeightsAreNoNumbers) {
+  save_small();
+  const std::string whole = text_of(growth_);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::size_t back : {sizeof nan, Safetensors(whole).data.size()}) {
+    std::string changed = whole;
+    std::memcpy(changed.data() + changed.size() - back, &nan, sizeof nan);
+    write_file(growth_, bytes_of(fuzz::with_checksums(changed)));
+    expect_refused(growth_, base_, ErrorCode::kCorruptData,
+                   {growth_ + ": tensor 'group.3.", "infinite or no numbers"});
+  }
+  write_file(growth_, bytes_of(fuzz::with_checksums(whole)));
+  apply_growth(growth_, base_);
 }
 
 TEST_F(ModelGrowthTest, RefusesADamagedModelByName) {

@@ -131,6 +131,11 @@ TEST(Proposer, PointsThatAreBeingEvaluatedAreNotProposedAndMoveTheNextOnesAway) 
   for (std::size_t i = 0; i < pending.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(pending[i], pending[j]);
   }
+  // Not knowing what is being evaluated, the same call would go about where the first has gone.
+  const auto distance = [&](const SearchPoint& x) {
+    return std::hypot(x[0] - pending[0][0], x[1] - pending[0][1]);
+  };
+  EXPECT_GT(distance(pending[1]), distance(proposer.propose(13, found)));
 }
 
 // A setting costs the more the further it is and is the better; the wide ones of small points are

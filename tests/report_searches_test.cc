@@ -34,20 +34,22 @@ std::filesystem::path write_log(const std::filesystem::path& folder, const std::
     log.proposed({.number = number,
                   .point = {static_cast<double>(number)},
                   .text = "network <" + std::to_string(number) + ">"});
-    log.ended(number, {.ending = "evaluated",
-                       .widths = {{.width = 1,
-                                   .error = error,
-                                   .latency_us = latency,
-                                   .energy_uj = latency,
-                                   .parameters = 100,
-                                   .macs = 200}},
-                       .epochs = 2,
-                       .epochs_planned = 2});
+    log.ended(number,
+              {.ending = "evaluated",
+               .widths = {{.width = 1,
+                           .error = error,
+                           .latency_us = latency,
+                           .energy_uj = latency,
+                           .parameters = 100,
+                           .macs = 200}},
+               .epochs = 2,
+               .epochs_planned = 2},
+              1.0);
   };
   ended(0, 0.5, 10);
   ended(1, 0.25, second_latency);
   log.proposed({.number = 2, .point = {2}, .text = "third"});
-  log.ended(2, {.ending = "stopped", .problem = "behind", .epochs = 1, .epochs_planned = 4});
+  log.ended(2, {.ending = "stopped", .problem = "behind", .epochs = 1, .epochs_planned = 4}, 2.0);
   log.finished(60);
   return path;
 }

@@ -39,8 +39,8 @@ class SearchLogFile : public ::testing::Test {
     log.rung({.candidate = 1,
               .report = {.width = 1, .share = 0.5, .error = 0.7, .latency_us = 5, .energy_uj = 6},
               .stopped = true});
-    log.ended(1, result({width(1, 0.7, 5, 6, 0.5)}, "stopped"));
-    log.ended(0, result({width(1, 0.2, 10, 10), width(2, 0.1, 20, 20)}));
+    log.ended(1, result({width(1, 0.7, 5, 6, 0.5)}, "stopped"), 5);
+    log.ended(0, result({width(1, 0.2, 10, 10), width(2, 0.1, 20, 20)}), 7.5);
     log.proposed({.number = 2, .point = {0, 0}, .text = "third"});
     log.paused(12.5);
   }
@@ -64,6 +64,15 @@ TEST_F(SearchLogFile, TellsEverythingAgain) {
   EXPECT_EQ(record.seconds, 12.5);
   EXPECT_FALSE(record.finished);
   EXPECT_FALSE(record.cut_off);
+}
+
+// A search that was killed has no last word; its budget of hours goes on all the same.
+TEST_F(SearchLogFile, KnowsTheTimeUpToTheLastEnd) {
+  write();
+  const Bytes whole = read_file(path_);
+  const std::string text(whole.begin(), whole.end());
+  write_file(path_, bytes_of(text.substr(0, text.find("{\"event\":\"paused\""))));
+  EXPECT_EQ(read_search_log(path_).seconds, 7.5);
 }
 
 // A crash may cut the last line at any byte: what stands before it is there, and whoever goes on

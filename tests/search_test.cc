@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <stdexcept>
 
 #include "tests/data_fixtures.h"
 #include "tests/refusal.h"
@@ -30,13 +31,39 @@ class Search : public ::testing::Test {
   const std::filesystem::path folder_ = fresh_folder();
 };
 
-// Points and errors, in the order of the candidates.
-std::vector<std::pair<SearchPoint, double>> results_of(const SearchRecord& record) {
-  std::vector<std::pair<SearchPoint, double>> results;
+// All that does not depend on the clock, in the order of the candidates.
+struct Found {
+  SearchPoint point;
+  std::string ending;
+  int epochs = 0;
+  std::vector<std::pair<double, double>> errors;  // and the share of its training, by width
+
+  bool operator==(const Found&) const = default;
+};
+
+std::vector<Found> results_of(const SearchRecord& record) {
+  std::vector<Found> results;
   for (const LoggedCandidate& candidate : record.candidates) {
-    results.emplace_back(candidate.point, candidate.result->widths.back().error.value_or(-1));
+    const CandidateResult& result = *candidate.result;
+    Found& found = results.emplace_back();
+    found.point = candidate.point;
+    found.ending = result.ending;
+    found.epochs = result.epochs;
+    for (const WidthResult& width : result.widths) {
+      found.errors.emplace_back(width.error.value_or(-1), width.share);
+    }
   }
   return results;
+}
+
+// Candidates stop at two places.
+SearchConfig small_search_with_rungs() {
+  SearchConfig config = small_search();
+  config.training.epochs = {4};
+  config.settings.rungs = {0.25, 0.5};
+  config.settings.keep = 0.3;
+  config.settings.least = 2;
+  return config;
 }
 
 TEST_F(Search, EvaluatesItsBudgetAndWritesTheFrontAsRuns) {
@@ -85,7 +112,7 @@ TEST_F(Search, InterruptedAtAnyBatchItGoesOnToTheSameResults) {
     bool should_stop() override { return --left < 0; }
     int left;
   };
-  const SearchConfig config = small_search();
+  const SearchConfig config = small_search_with_rungs();
   const TrainingData data = images_of(config);
   const SearchOutcome whole = run(config, "whole", 6);
   bool finished = false;
@@ -101,6 +128,33 @@ TEST_F(Search, InterruptedAtAnyBatchItGoesOnToTheSameResults) {
   EXPECT_EQ(results_of(log_of("parts")), results_of(whole.record));
 }
 
+// Killed when a rung's answer has just been written: the candidate goes on from before the rung,
+// asks again, and is told the same, which counts once.
+TEST_F(Search, KilledAtAnyRungItGoesOnToTheSameResults) {
+  struct Killed final : SearchObserver {
+    void rung(const LoggedRung& /*rung*/) override { throw std::runtime_error("killed"); }
+  };
+  const SearchConfig config = small_search_with_rungs();
+  const TrainingData data = images_of(config);
+  const SearchOutcome whole = run(config, "whole", 6);
+  int kills = 0;
+  for (bool finished = false; !finished;) {
+    SearchRunOptions options = options_in(folder_ / "parts", 6);
+    options.resume = kills > 0;
+    Killed observer;
+    try {
+      finished = search(config, data, options, observer).finished;
+    } catch (const std::runtime_error& error) {
+      ASSERT_STREQ(error.what(), "killed");
+      ASSERT_LT(++kills, 100);
+    }
+  }
+  const SearchRecord record = log_of("parts");
+  EXPECT_EQ(kills, static_cast<int>(whole.record.rungs.size()));
+  EXPECT_EQ(record.rungs.size(), whole.record.rungs.size());
+  EXPECT_EQ(results_of(record), results_of(whole.record));
+}
+
 TEST_F(Search, GoesOnWithALargerBudgetAsIfItHadAlwaysHadIt) {
   const SearchConfig config = small_search();
   static_cast<void>(run(config, "s", 4));
@@ -109,12 +163,7 @@ TEST_F(Search, GoesOnWithALargerBudgetAsIfItHadAlwaysHadIt) {
 }
 
 TEST_F(Search, RungsStopCandidatesAndSayWhatThatSpares) {
-  SearchConfig config = small_search();
-  config.training.epochs = {4};
-  config.settings.rungs = {0.25, 0.5};
-  config.settings.keep = 0.3;
-  config.settings.least = 2;
-  const SearchRecord record = run(config, "s", 8).record;
+  const SearchRecord record = run(small_search_with_rungs(), "s", 8).record;
   int stopped = 0;
   for (const LoggedCandidate& candidate : record.candidates) {
     if (candidate.result->ending != "stopped") continue;

@@ -341,6 +341,36 @@ TEST_F(SessionTest, MemoryBeyondWhatIsAllowedIsRefusedBeforeItIsTaken) {
                 {.memory = MemoryMode::kOneShot, .max_bytes = least.activations + least.scratch});
 }
 
+// Features of 1e-39 are denormal; times 1e38 they would make logits of 1.6.
+TEST_F(SessionTest, DenormalWeightsCountAsZerosHoweverManyThreadsCompute) {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  Network net = Network::read(
+      network({1, 4, 4}, 3, 2, "triangular", "additive",
+              {conv("conv1", {16, 16}, 1, 0, false), layer("global_avg_pool", "pool1")}));
+  WeightSet weights(net, 2);
+  for (int group = 1; group <= 2; ++group) {
+    for (const ParameterKey& key : net.parameters(group)) {
+      if (key.spec.role != ParameterRole::kWeight) continue;
+      const bool in_conv = net.parameter_name(key).find("conv1") != std::string::npos;
+      std::ranges::fill(weights.values(key), in_conv ? 1e-39F : 1e38F);
+    }
+  }
+  volatile float denormal = 1e-39F;
+  EXPECT_GT(denormal * 1e38F, 0.09F);
+  const Model model = internal::make_model(
+      std::make_shared<internal::ModelState>(std::move(net), ModelInfo{}, weights));
+  const std::vector<float> image(16, 1.0F);
+  for (const int threads : {1, 2}) {
+    for (const MemoryMode memory : {MemoryMode::kRefinable, MemoryMode::kOneShot}) {
+      Session session(model, {.threads = threads, .memory = memory});
+      session.run(image, 2);
+#if defined(__SSE2__) || defined(__aarch64__)
+      EXPECT_TRUE(std::ranges::all_of(session.logits(), [](float value) { return value == 0; }));
+#endif
+    }
+  }
+}
+
 // The exact value is in the file's own units: bits of the control register, or none at all.
 TEST_F(SessionTest, DenormalsAreZerosInsideACallAndTheThreadIsAsBefore) {
   const float smallest = std::numeric_limits<float>::denorm_min();

@@ -7,6 +7,7 @@
 
 #include "engine/model_file.h"
 #include "tests/data_fixtures.h"
+#include "tests/fuzz/model_mutation.h"
 #include "tests/refusal.h"
 
 namespace bellows {
@@ -78,7 +79,8 @@ TEST_F(SignatureTest, ASignedModelIsTheSameModel) {
   for (int group = 1; group <= 2; ++group) {
     EXPECT_TRUE(
         std::ranges::equal(after.weights.group_bytes(group), before.weights.group_bytes(group)));
-    EXPECT_EQ(after.facts.groups[0].sha256, before.facts.groups[0].sha256);
+    const auto at = static_cast<std::size_t>(group - 1);
+    EXPECT_EQ(after.facts.groups[at].sha256, before.facts.groups[at].sha256);
   }
   EXPECT_EQ(after.info.classes, before.info.classes);
   // Signed again, by somebody else and into another file.
@@ -93,7 +95,9 @@ TEST_F(SignatureTest, LoadingAsksForTheKeyAndTheGeneration) {
     return refusal(ErrorCode::kUntrusted, [&] { Model::load(wide_, options); });
   };
   EXPECT_THAT(refused({.public_key = key_.public_key}), HasSubstr("is not signed"));
-  EXPECT_THAT(refused({.min_generation = 1}), HasSubstr("is not signed"));
+  EXPECT_THAT(
+      refusal(ErrorCode::kInvalidArgument, [&] { Model::load(wide_, {.min_generation = 1}); }),
+      HasSubstr("anybody can sign"));
   EXPECT_EQ(Model::load(wide_).generation(), -1);
   sign_model(wide_, key_.secret_key, 7);
   EXPECT_EQ(Model::load(wide_, {.public_key = key_.public_key}).generation(), 7);
@@ -118,11 +122,15 @@ TEST_F(SignatureTest, WhatWasTamperedWithIsNoticedWithoutAKey) {
   write_file(wide_, good);
   replace_in(wide_, key_.public_key, kRfcPublic);
   EXPECT_THAT(corrupt(), HasSubstr("signature"));
-  // Somebody who can make hashes right, but has no key: another class name under the old signature.
+  // Somebody who can make hashes right, but has no key: another weight under the old signature.
+  std::string text(good.begin(), good.end());
+  text[text.size() - 3] = static_cast<char>(text[text.size() - 3] ^ 1);
+  write_file(wide_, bytes_of(fuzz::with_checksums(text)));
+  EXPECT_THAT(corrupt(), HasSubstr("signature"));
+  // And who takes the signature away.
   write_file(wide_, good);
-  ModelFile changed = load_model(wide_);
-  changed.info.classes[0] = "west";
-  save_model(wide_, changed.network, changed.weights, changed.info);
+  const ModelFile signed_model = load_model(wide_);
+  save_model(wide_, signed_model.network, signed_model.weights, signed_model.info);
   EXPECT_THAT(
       refusal(ErrorCode::kUntrusted, [&] { Model::load(wide_, {.public_key = key_.public_key}); }),
       HasSubstr("is not signed"));

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/model_file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/samples.h"
 
@@ -27,6 +28,7 @@ const std::filesystem::path& folder() {
     std::filesystem::create_directories(path);
     internal::write_profile(path / "profile.json", sample_profile());
     internal::write_policies(path / "policies.json", sample_policies());
+    sign_model(kSampleModel, kSampleSecretKey, 7, path / "signed");
     return path;
   }();
   return kFolder;
@@ -101,9 +103,24 @@ class Caller {
     if (byte() % 16 == 0) value.struct_bytes = byte();
     return value;
   }
+  // Mostly none.
+  const char* public_key() {
+    switch (byte() % 8) {
+      case 0:
+      case 1:
+        return kSamplePublicKey.c_str();
+      case 2:
+        return kSampleSecretKey.c_str();
+      case 3:
+        return "";
+      default:
+        return nullptr;
+    }
+  }
   const char* path() {
     static const std::string kProfile = folder() / "profile.json";
     static const std::string kPolicies = folder() / "policies.json";
+    static const std::string kSigned = folder() / "signed";
     switch (byte() % 8) {
       case 0:
         return kProfile.c_str();
@@ -117,6 +134,8 @@ class Caller {
         return "";
       case 5:
         return nullptr;
+      case 6:
+        return kSigned.c_str();
       default:
         return kSampleModel.c_str();
     }
@@ -185,10 +204,14 @@ void Caller::call_model(int which) {
       options.groups = number();
       options.winograd = byte() % 2;
       options.single_images = byte() % 4 == 0;
+      options.max_bytes = byte() % 4 == 0 ? std::size_t{byte()} << 8 : 0;
+      options.public_key = public_key();
+      options.min_generation = byte() % 4 == 0 ? number() : 0;
       options = with_size(options);
       bellows_model* made = nullptr;
+      const bool with_options = byte() % 2 != 0;
       const bellows_status status =
-          bellows_model_load(path(), byte() % 2 == 0 ? nullptr : &options, &made);
+          bellows_model_load(path(), with_options ? &options : nullptr, &made);
       check(status);
       if ((status == BELLOWS_OK) != (made != nullptr)) found("a model that was not made, or was");
       bellows_model_free(model);

@@ -12,11 +12,16 @@
 #include <cstdlib>
 #include <new>
 
+// clang tells by the first, g++ by the second.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#include <sanitizer/allocator_interface.h>
 #define BELLOWS_FUZZ_COUNTS_HEAP
 #endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define BELLOWS_FUZZ_COUNTS_HEAP
+#endif
+#ifdef BELLOWS_FUZZ_COUNTS_HEAP
+#include <sanitizer/allocator_interface.h>
 #endif
 
 namespace bellows::fuzz {

@@ -64,6 +64,7 @@ void write_archive(const std::filesystem::path& path, bool tar, int filter,
 
 void write_models(const std::filesystem::path& folder) {
   std::filesystem::copy(kSampleModel, folder / "tiny");
+  sign_model(kSampleModel, kSampleSecretKey, 7, folder / "signed");
   const std::vector<NamedNetwork> networks = property_networks();
   for (const NamedNetwork& named : networks) {
     const std::filesystem::path path = folder / named.name;
@@ -74,6 +75,13 @@ void write_models(const std::filesystem::path& folder) {
 
 void write_growths(const std::filesystem::path& folder) {
   std::filesystem::copy(kSampleGrowth, folder / "tiny");
+  const std::filesystem::path wide = folder / "wide";
+  const std::filesystem::path narrow = folder / "narrow";
+  sign_model(kSampleModel, kSampleSecretKey, 7, wide);
+  trim_model(kSampleModel, 1, narrow);
+  write_growth(wide, narrow, folder / "signed");
+  std::filesystem::remove(wide);
+  std::filesystem::remove(narrow);
 }
 
 void write_configs(const std::filesystem::path& folder) {
@@ -150,7 +158,8 @@ void write_pngs(const std::filesystem::path& folder) {
 void write_calls(const std::filesystem::path& folder) {
   std::minstd_rand random(1);
   for (int i = 0; i < 24; ++i) {
-    Octets calls = {0, 0, 0, 7, 0, 7, 0};
+    // The sample model, with the options that Caller::call_model reads.
+    Octets calls = {0, 0, 1, 0, 1, 1, 7, 1, 7, 1, 7};
     while (calls.size() < std::size_t{40} + 20 * static_cast<std::size_t>(i)) {
       calls.push_back(static_cast<std::uint8_t>(random() % 256));
     }

@@ -191,6 +191,13 @@ void change_value(Json& value, std::minstd_rand& random, const MutateText& mutat
 
 }  // namespace
 
+std::string with_checksums(std::string_view file) {
+  Parts parts;
+  if (!take_apart(file, parts)) return std::string(file);
+  make_right(parts);
+  return put_together(parts);
+}
+
 std::size_t mutate_model(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed,
                          const MutateText& mutate) {
   std::minstd_rand random(seed + 1);

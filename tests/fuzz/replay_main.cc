@@ -4,15 +4,26 @@
 //   fuzz_NAME FOLDER...
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 #include <vector>
 
 #include "tests/fuzz/fuzz.h"
 
 // NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace {
+// Of processor time for one input: what scripts/fuzz allows, sanitizers being several times slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kMostSeconds = 20;
+#else
+constexpr double kMostSeconds = 2;
+#endif
+}  // namespace
 
 int main(int count, char** arguments) {
   std::size_t given = 0;
@@ -27,7 +38,10 @@ int main(int count, char** arguments) {
       const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
       // Named beforehand, for what ends the program.
       std::fprintf(stderr, "%s, %zu bytes\n", path.c_str(), bytes.size());
+      const std::clock_t start = std::clock();
       LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+      const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+      if (seconds > kMostSeconds) bellows::fuzz::found("it took " + std::to_string(seconds) + " s");
       ++given;
     }
   }

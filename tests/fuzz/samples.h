@@ -15,6 +15,12 @@ inline const std::string kSampleModel = BELLOWS_SOURCE_DIR "/tests/golden/tiny.s
 /// Adds its second group to its first.
 inline const std::string kSampleGrowth = BELLOWS_SOURCE_DIR "/tests/golden/tiny_growth.safetensors";
 
+/// RFC 8032, section 7.1, test 1, as libsodium keeps it: with the public key behind.
+inline const std::string kSamplePublicKey =
+    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+inline const std::string kSampleSecretKey =
+    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60" + kSamplePublicKey;
+
 [[nodiscard]] internal::ProfileData sample_profile();
 [[nodiscard]] internal::PolicyData sample_policies();
 

@@ -20,7 +20,9 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// That the first `groups` groups take.
 int epochs_in(const TrainingConfig& training, int groups) {
+  if (groups == 0) return 0;
   if (training.joint()) return training.epochs_of(1);
   int sum = 0;
   for (int group = 1; group <= groups; ++group) sum += training.epochs_of(group);
@@ -30,9 +32,9 @@ int epochs_in(const TrainingConfig& training, int groups) {
 // Follows one training: lets others measure, remembers errors, asks on rungs.
 class Follower final : public TrainingObserver {
  public:
-  Follower(const SearchSettings& settings, MachineTurn& turn, const CandidateHost& host,
-           CandidateResult& result)
-      : settings_(settings), turn_(turn), host_(host), result_(result) {}
+  Follower(const SearchSettings& settings, const TrainingConfig& training, MachineTurn& turn,
+           const CandidateHost& host, CandidateResult& result)
+      : settings_(settings), training_(training), turn_(turn), host_(host), result_(result) {}
 
   void begin(const TrainingPosition& /*position*/, bool /*resumed*/) override { turn_.work(); }
   void batch(const TrainingProgress& /*progress*/) override { turn_.work(); }
@@ -40,7 +42,8 @@ class Follower final : public TrainingObserver {
   void epoch(const EpochReport& report) override {
     const TrainingPosition& at = report.training.position;
     const int done = at.epoch + 1;
-    ++result_.epochs;
+    // Counted from the start, not from where an interrupted training went on.
+    result_.epochs = epochs_in(training_, at.first_group - 1) + done;
     for (const WidthScore& score : report.validation) {
       WidthResult& width = result_.widths.at(static_cast<std::size_t>(score.width - 1));
       width.error = 1 - score.accuracy;
@@ -64,8 +67,10 @@ class Follower final : public TrainingObserver {
   }
 
   bool should_stop() override {
+    // A rung's answer is in the log already: it counts also where the search is interrupted now.
+    if (hopeless_) return true;
     interrupted_ = interrupted_ || (host_.should_stop && host_.should_stop());
-    return hopeless_ || interrupted_;
+    return interrupted_;
   }
 
   [[nodiscard]] bool hopeless() const { return hopeless_; }
@@ -73,6 +78,7 @@ class Follower final : public TrainingObserver {
 
  private:
   const SearchSettings& settings_;
+  const TrainingConfig& training_;
   MachineTurn& turn_;
   const CandidateHost& host_;
   CandidateResult& result_;
@@ -103,11 +109,8 @@ void measure(const CandidateTask& task, const RunConfig& run, MachineTurn& turn,
     costs = task.measure(model);
   }
   result.measuring_seconds = seconds_since(start);
+  check_costs(costs, run);
   const int groups = run.network.groups();
-  if (costs.size() != static_cast<std::size_t>(groups)) {
-    throw Error(ErrorCode::kCorruptData, "measuring gave " + std::to_string(costs.size()) +
-                                             " widths of a network of " + std::to_string(groups));
-  }
   std::int64_t parameters = 0;
   std::int64_t macs = 0;
   for (int width = 1; width <= groups; ++width) {
@@ -142,15 +145,29 @@ std::string broken_constraint(const ConstraintsConfig& most, const CandidateResu
   return {};
 }
 
+// What an interrupted training had finished, which the one that goes on does not report again.
+void recall_finished_widths(const std::filesystem::path& folder, CandidateResult& result) {
+  const std::filesystem::path path = folder / "model.safetensors";
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return;
+  const ModelInfo info = load_model(path).info;
+  for (std::size_t i = 0; i < std::min(info.validation_accuracy.size(), result.widths.size());
+       ++i) {
+    result.widths[i].error = 1 - info.validation_accuracy[i];
+    result.widths[i].share = 1;
+  }
+}
+
 void train_and_judge(const CandidateTask& task, const RunConfig& run, MachineTurn& turn,
                      const CandidateHost& host, CandidateResult& result) {
-  Follower follower(task.config->settings, turn, host, result);
+  Follower follower(task.config->settings, run.training, turn, host, result);
   TrainerOptions options;
   options.folder = task.folder;
   std::error_code ignored;
   options.resume = std::filesystem::exists(task.folder / "checkpoint", ignored);
   options.overwrite = !options.resume;
   options.created_with = std::string("bellows ") + version();
+  if (options.resume) recall_finished_widths(task.folder, result);
   turn.work();
   const TrainingOutcome outcome = train(run, *task.data, options, follower);
   turn.rest();
@@ -180,6 +197,13 @@ void save_untrained(const std::filesystem::path& path, const RunConfig& run) {
     initialise_group(run.network, group, 1, 1, weights);
   }
   save_model(path, run.network, weights, {});
+}
+
+void check_costs(const std::vector<WidthCost>& costs, const RunConfig& run) {
+  const int groups = run.network.groups();
+  if (costs.size() == static_cast<std::size_t>(groups)) return;
+  throw Error(ErrorCode::kCorruptData, "measuring gave " + std::to_string(costs.size()) +
+                                           " widths of a network of " + std::to_string(groups));
 }
 
 void WidthResult::visit_fields(FieldVisitor& visitor) {

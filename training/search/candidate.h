@@ -77,6 +77,9 @@ struct CandidateTask {
                                                  const SearchPoint& point, const std::string& name,
                                                  MachineTurn& turn, const CandidateHost& host);
 
+/// Throws Error(kCorruptData) unless there is a cost for each width of the run's network.
+void check_costs(const std::vector<WidthCost>& costs, const RunConfig& run);
+
 /// Writes the model of a run as it is before training: times do not depend on values.
 void save_untrained(const std::filesystem::path& path, const RunConfig& run);
 

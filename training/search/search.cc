@@ -130,6 +130,13 @@ class Leader {
   }
 
   bool hopeless(int candidate, const RungReport& report) {
+    // One that was killed after its rung asks again when it goes on. What was answered stands.
+    for (const LoggedRung& before : record_.rungs) {
+      if (before.candidate == candidate && before.report.width == report.width &&
+          before.report.share == report.share) {
+        return before.stopped;
+      }
+    }
     LoggedRung rung{.candidate = candidate, .report = report};
     rung.stopped = rungs_.hopeless(report);
     log_->rung(rung);
@@ -141,7 +148,7 @@ class Leader {
   // One that was interrupted has not ended: it goes on with the search.
   void ended(int candidate, CandidateResult result) {
     if (result.ending == "interrupted") return;
-    log_->ended(candidate, result);
+    log_->ended(candidate, result, seconds());
     record_.candidates[static_cast<std::size_t>(candidate)].result = std::move(result);
     record_.ended.push_back(candidate);
     observer_.ended(record_, candidate);
@@ -320,7 +327,7 @@ class Coordinator {
     for (int rank = 1; rank < ranks_.size(); ++rank) workers_[rank].heard = Clock::now();
   }
 
-  // Whether it was interrupted.
+  // Until the budget is spent; whether it was interrupted. `end` lets the ranks go.
   bool run() {
     while (alive() > 0 && !done()) {
       while (const auto message = ranks_.receive()) handle(*message);
@@ -329,6 +336,14 @@ class Coordinator {
       forget_lost();
       std::this_thread::sleep_for(kPollEvery);
     }
+    if (alive() == 0 && !interrupted_) {
+      throw Error(ErrorCode::kIoError,
+                  "all ranks that evaluate were lost; go on by the same command and --resume");
+    }
+    return interrupted_;
+  }
+
+  void end() {
     const bool complete = alive() == static_cast<int>(workers_.size());
     for (const auto& [rank, worker] : workers_) {
       try {
@@ -339,11 +354,6 @@ class Coordinator {
       }
     }
     if (!complete) ranks_.wait_for_nobody();
-    if (alive() == 0 && !interrupted_) {
-      throw Error(ErrorCode::kIoError,
-                  "all ranks that evaluate were lost; go on by the same command and --resume");
-    }
-    return interrupted_;
   }
 
  private:
@@ -412,10 +422,11 @@ class Coordinator {
 
   void forget_lost() {
     for (auto& [rank, worker] : workers_) {
-      if (worker.lost || !worker.candidate) continue;
-      if (seconds_since(worker.heard) < options_.patience_s) continue;
+      // Those that wait for a candidate give signs of life, too.
+      if (worker.lost || seconds_since(worker.heard) < options_.patience_s) continue;
       worker.lost = true;
-      observer_.lost(rank, *worker.candidate);
+      observer_.lost(rank, worker.candidate);
+      if (!worker.candidate) continue;
       leader_.ended(*worker.candidate,
                     {.ending = "failed",
                      .problem = "rank " + std::to_string(rank) + ", which evaluated it, was lost"});
@@ -544,8 +555,12 @@ SearchOutcome search(const SearchConfig& config, const TrainingData& data,
     return {.finished = true};
   }
   Leader leader(config, data, options, space, observer);
-  const bool interrupted = Coordinator(leader, options, observer).run();
-  return leader.finish(interrupted);
+  Coordinator coordinator(leader, options, observer);
+  const bool interrupted = coordinator.run();
+  // First what was found: letting ranks go can fail where one is gone unnoticed.
+  const SearchOutcome outcome = leader.finish(interrupted);
+  coordinator.end();
+  return outcome;
 }
 
 SearchRecord measure_again(const SearchRecord& before, const SearchRunOptions& options,
@@ -591,6 +606,7 @@ SearchRecord measure_again(const SearchRecord& before, const SearchRunOptions& o
       const std::vector<WidthCost> costs = options.measure(model);
       turn.rest();
       std::filesystem::remove(model, error);
+      check_costs(costs, run);
       for (WidthResult& width : candidate.result->widths) {
         const WidthCost& cost = costs.at(static_cast<std::size_t>(width.width - 1));
         width.latency_us = cost.latency_us;
@@ -598,7 +614,7 @@ SearchRecord measure_again(const SearchRecord& before, const SearchRunOptions& o
         width.memory_bytes = cost.memory_bytes;
       }
     }
-    log.ended(number, *candidate.result);
+    log.ended(number, *candidate.result, seconds_since(start));
     after.ended.push_back(number);
   }
   after.seconds = seconds_since(start);

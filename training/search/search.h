@@ -26,8 +26,9 @@ class SearchObserver {
   virtual void proposed(const LoggedCandidate& /*candidate*/, int /*rank*/) {}
   virtual void rung(const LoggedRung& /*rung*/) {}
   virtual void ended(const SearchRecord& /*record*/, int /*candidate*/) {}
-  /// A rank has not been heard of for too long; it gets nothing more to do.
-  virtual void lost(int /*rank*/, int /*candidate*/) {}
+  /// A rank has not been heard of for too long; it gets nothing more to do. With the candidate that
+  /// it evaluated.
+  virtual void lost(int /*rank*/, std::optional<int> /*candidate*/) {}
   /// Asked often, on every rank; true ends the search, to be resumed.
   virtual bool should_stop() { return false; }
 };

@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kFormatVersion = 1;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+constexpr const char* kSearchSeconds = "search_seconds";
 constexpr int kMostCandidates = 1000000;
 
 std::string event_of(const ConfigValue& line) {
@@ -73,7 +74,10 @@ class Reader {
     } else if (event == "ended") {
       int number = 0;
       CandidateResult result;
-      read_fields(line, [&](FieldVisitor& visitor) { visit_result(visitor, number, result); });
+      read_fields(line, [&](FieldVisitor& visitor) {
+        visit_result(visitor, number, result);
+        visitor.field(kSearchSeconds, record_.seconds, {.minimum = 0});
+      });
       LoggedCandidate& whose = candidate(line, number);
       if (whose.result) fail(line, "candidate " + std::to_string(number) + " has ended before");
       whose.result = std::move(result);
@@ -262,18 +266,20 @@ void SearchLog::rung(const LoggedRung& rung) {
   line(tagged_fields("event", "rung", [&](FieldVisitor& visitor) { visit_rung(visitor, copy); }));
 }
 
-void SearchLog::ended(int candidate, const CandidateResult& result) {
+void SearchLog::ended(int candidate, const CandidateResult& result, double search_seconds) {
   CandidateResult copy = result;
-  line(tagged_fields("event", "ended",
-                     [&](FieldVisitor& visitor) { visit_result(visitor, candidate, copy); }));
+  line(tagged_fields("event", "ended", [&](FieldVisitor& visitor) {
+    visit_result(visitor, candidate, copy);
+    visitor.field(kSearchSeconds, search_seconds, {.minimum = 0});
+  }));
 }
 
-void SearchLog::paused(double seconds) {
-  line({{"event", ConfigValue(std::string("paused"))}, {"seconds", ConfigValue(seconds)}});
+void SearchLog::paused(double search_seconds) {
+  line({{"event", ConfigValue(std::string("paused"))}, {"seconds", ConfigValue(search_seconds)}});
 }
 
-void SearchLog::finished(double seconds) {
-  line({{"event", ConfigValue(std::string("finished"))}, {"seconds", ConfigValue(seconds)}});
+void SearchLog::finished(double search_seconds) {
+  line({{"event", ConfigValue(std::string("finished"))}, {"seconds", ConfigValue(search_seconds)}});
 }
 
 Objectives objectives_of(double error, double latency_us, double energy_uj,

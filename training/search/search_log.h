@@ -65,7 +65,7 @@ struct SearchRecord {
   std::vector<LoggedCandidate> candidates = {};  ///< by number, without gaps
   std::vector<int> ended = {};                   ///< numbers, in the order of their ends
   std::vector<LoggedRung> rungs = {};            ///< in their order
-  double seconds = 0;  ///< that the search has taken, all its calls together
+  double seconds = 0;  ///< that the search has taken, all its calls together, as far as known
   bool finished = false;
   bool cut_off = false;  ///< the last line is not whole: whoever wrote it was stopped
 
@@ -92,10 +92,10 @@ class SearchLog {
   void begin(const SearchHeader& header);
   void proposed(const LoggedCandidate& candidate);
   void rung(const LoggedRung& rung);
-  void ended(int candidate, const CandidateResult& result);
-  /// `seconds`: of the search so far, all its calls together.
-  void paused(double seconds);
-  void finished(double seconds);
+  /// `search_seconds`: of the search so far, all its calls together; here and below.
+  void ended(int candidate, const CandidateResult& result, double search_seconds);
+  void paused(double search_seconds);
+  void finished(double search_seconds);
 
  private:
   void line(ConfigValue::Table members);

@@ -67,8 +67,9 @@ struct ModelOptions {
   /// Who must have signed the model: a public key in 64 hexadecimal digits, see `bellows sign`;
   /// empty: it need not be signed.
   std::string public_key = {};
-  /// The least generation of its signature: against an older model that was put back. A device
-  /// keeps the newest that it has seen, `Model::generation`, where nobody else can change it.
+  /// The least generation of its signature, with a `public_key` only: against an older model that
+  /// was put back. A device keeps the newest that it has seen, `Model::generation`, where nobody
+  /// else can change it.
   std::int64_t min_generation = 0;
 };
 

@@ -138,7 +138,7 @@ typedef struct bellows_model_options {
   size_t max_bytes;       /* of weights at any time, see ModelOptions; 0: as many as there are */
   const char* public_key; /* in 64 hexadecimal digits, of who must have signed the model; NULL: it
                            * need not be signed */
-  int64_t min_generation; /* of its signature */
+  int64_t min_generation; /* of its signature, with a public_key only; 0: any */
 } bellows_model_options;
 #define BELLOWS_MODEL_OPTIONS_INIT \
   { sizeof(bellows_model_options), 0, 0, 0, 0, 0, NULL, 0 }
