@@ -26,8 +26,10 @@ Trainee::Trainee(Network network, int batch, int threads, bool bf16)
 void Trainee::update() {
   forward();
   backward();
-  optimiser_.step(1e-6);
+  optimise();
 }
+
+void Trainee::optimise() { optimiser_.step(1e-6); }
 
 double Trainee::forward_flops() const {
   return 2.0 * batch_ * static_cast<double>(network_.macs(1));

@@ -19,6 +19,8 @@ class Trainee {
 
   void forward() { plan_.forward(images_.data(), labels_.data(), ++updates_); }
   void backward() { plan_.backward(); }
+  /// The last third of an update, by gradients of a `backward` before.
+  void optimise();
   /// Forward, backward and SGD, at so small a rate that the weights stay where time does not depend
   /// on them.
   void update();

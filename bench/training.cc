@@ -3,8 +3,10 @@
 // group after group costs beside it.
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/matmul_onednn.h"
@@ -12,12 +14,41 @@
 #include "bench/side_by_side.h"
 #include "bench/trainee.h"
 #include "engine/threads.h"
+#include "training/data/loader.h"
 
 namespace bellows::bench {
 namespace {
 
 constexpr int kBatch = 128;
 constexpr int kThreads = 2;
+
+// Seconds that one core needs to read, crop, flip and normalise a batch of `shape`, as training
+// does beside the computation.
+double preparation_seconds(const MapShape& input) {
+  const ImageShape shape{input.channels_of(1), input.height, input.width};
+  constexpr std::size_t kImages = 4096;
+  DatasetContent content;
+  content.name = "grey";
+  content.shape = shape;
+  content.pixels.assign(kImages * shape.elements(), 128);
+  content.labels.assign(kImages, 0);
+  content.class_names = {"one"};
+  const Dataset images(std::move(content));
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  LoaderOptions options;
+  options.batch_size = kBatch;
+  options.augmentation.crop_padding = 4;
+  options.augmentation.flip = true;
+  options.normalisation = {.mean = std::vector<float>(channels, 0.5F),
+                           .stddev = std::vector<float>(channels, 0.25F)};
+  BatchLoader loader(images, options);
+  // As many as there are buffers are ready sooner.
+  for (int i = 0; i < 8; ++i) static_cast<void>(loader.next());
+  constexpr int kBatches = 64;
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kBatches; ++i) static_cast<void>(loader.next());
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / kBatches;
+}
 
 void training(benchmark::State& state, const std::string& name) {
   const ThreadCount threads(kThreads);
@@ -27,13 +58,16 @@ void training(benchmark::State& state, const std::string& name) {
   std::vector<Contender> contenders{{[&] { trainee.update(); }},
                                     {[&] { trainee.forward(); }},
                                     {[&] { trainee.backward(); }},
-                                    {[&] { matmul.run(); }}};
+                                    {[&] { matmul.run(); }},
+                                    {[&] { trainee.optimise(); }}};
   take_turns(state, contenders);
 
   const double peak = LargeMatmul::flops() / median(contenders[3].seconds);
   const double forward = median(contenders[1].seconds);
   const double backward = median(contenders[2].seconds);
   const double step = median(contenders[0].seconds);
+  state.counters["optimiser_ms"] = 1e3 * median(contenders[4].seconds);
+  state.counters["preparation_ms"] = 1e3 * preparation_seconds(trainee.network().input());
   state.counters["peak_GFLOPs"] = 1e-9 * peak;
   state.counters["images_per_s"] = kBatch / step;
   state.counters["forward_images_per_s"] = kBatch / forward;

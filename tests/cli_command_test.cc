@@ -22,6 +22,7 @@
 #include "tests/data_fixtures.h"
 #include "tests/headless_browser.h"
 #include "tests/report_files.h"
+#include "tests/search_fixtures.h"
 #include "tests/web_server.h"
 #include "training/checkpoint.h"
 #include "training/data/dataset.h"
@@ -1289,16 +1290,43 @@ TEST_F(Command, RunRefusesThePoliciesOfAnotherModel) {
                  1, {"policies.json", "another model"});
 }
 
+TEST_F(Command, SignMakesModelsThatOtherVerbsTellFromOlderAndUnsignedOnes) {
+  const std::string model = path("run/model.safetensors");
+  ASSERT_EQ(bellows("train " + config(digits()) + " --out " + path("run")).code, 0);
+  const std::string evaluate = "evaluate " + model + " --json --require-signature ";
+  ASSERT_EQ(bellows("sign --new-key " + path("key")).code, 0);
+  ASSERT_EQ(bellows("sign --new-key " + path("other")).code, 0);
+  expect_refused(bellows(evaluate + path("key.public")), 1, {"is not signed", model});
+  // 2100-01-01: times in seconds outgrow 31 bits in 2038.
+  const Result result =
+      bellows("sign " + model + " --json --key " + path("key.secret") + " --generation 4102444800");
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(Json::parse(result.out)["generation"], 4102444800);
+  EXPECT_EQ(bellows(evaluate + path("key.public") + " --min-generation 4102444800").code, 0);
+  EXPECT_EQ(bellows(evaluate + path("key.public") + " --check").code, 0);
+  expect_refused(bellows(evaluate + path("key.public") + " --min-generation 4102444801"), 1,
+                 {"generation 4102444800", "at least 4102444801"});
+  expect_refused(bellows(evaluate + path("other.public")), 1, {"is signed by the key", model});
+  expect_refused(bellows("evaluate " + model + " --min-generation 1"), 2,
+                 {"--min-generation needs --require-signature"});
+}
+
 TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
   const std::string run = config(digits());
   const std::string model = path("run/model.safetensors");
   const std::string image = digit_png(0, "pngs/class0/0.png");
   const std::string schedule =
       write_file(folder_ / "schedule", bytes_of("{\"time_s\": 0, \"max_energy_uj\": 1e-9}\n"));
+  const std::string space = write_file(folder_ / "small.toml", bytes_of(kSmallSearch));
   std::set<std::string> keys;
   for (const std::string& line :
        {"train " + run + " --json --out " + path("run"),
-        "evaluate " + model + " --confusion --check --json", "infer " + model + " --json " + image,
+        "search " + space + " --json --estimate --device small-accelerator --budget 2 --out " +
+            path("search"),
+        "sign --json --new-key " + path("key"),
+        "sign " + model + " --json --key " + path("key.secret"),
+        "evaluate " + model + " --confusion --check --json",
+        "infer " + model + " --json " + image,
         "inspect " + model + " --layers --device server-cpu --json",
         "export " + model + " --normalise --json --out " + path("model.onnx"),
         "inspect " + run + " --layers --json",
@@ -1311,7 +1339,8 @@ TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
             path("p.json"),
         "run " + model + " --json --max-latency 1e6 --max-power 1e3 --min-accuracy 0.01 " +
             "--battery 1e6 --until 1e3 --profile " + path("p.json") + " --schedule " + schedule,
-        "report " + model + " --json --out " + path("report.html"), "data list --json " + path(""),
+        "report " + model + " --json --out " + path("report.html"),
+        "data list --json " + path(""),
         "data verify --json " + path("pngs"),
         "data sheet --json --per-class 1 --out " + path("sheet.png")}) {
     const Result result = bellows(line);

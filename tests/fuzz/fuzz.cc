@@ -21,7 +21,18 @@
 #define BELLOWS_FUZZ_COUNTS_HEAP
 #endif
 #ifdef BELLOWS_FUZZ_COUNTS_HEAP
+#if __has_include(<sanitizer/allocator_interface.h>)
 #include <sanitizer/allocator_interface.h>
+#else
+// g++ brings the functions without their header.
+extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's names
+int __sanitizer_install_malloc_and_free_hooks(void (*taken)(const volatile void*, std::size_t),
+                                              void (*given_back)(const volatile void*));
+std::size_t __sanitizer_get_allocated_size(const volatile void* memory);
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
+}
+#endif
 #endif
 
 namespace bellows::fuzz {

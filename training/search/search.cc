@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iomanip>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -59,6 +61,13 @@ std::string identity(const SearchConfig& config) {
 std::string three_digits(int number) {
   const std::string digits = std::to_string(number);
   return std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits;
+}
+
+// For people.
+std::string four_digits(double value) {
+  std::ostringstream text;
+  text << std::setprecision(4) << value;
+  return text.str();
 }
 
 std::string message(const char* kind) {
@@ -258,9 +267,8 @@ class Leader {
       std::ranges::sort(widths, {}, &WidthResult::width);
       for (const WidthResult& width : widths) {
         text += "# Width " + std::to_string(width.width) + " is on the front: error " +
-                ConfigValue(*width.error).to_json() + " on held-out images, " +
-                ConfigValue(width.latency_us).to_json() + " us, " +
-                ConfigValue(width.energy_uj).to_json() + " uJ.\n";
+                four_digits(*width.error) + " on held-out images, " +
+                four_digits(width.latency_us) + " us, " + four_digits(width.energy_uj) + " uJ.\n";
       }
       RunConfig run = candidate_run(config_, space_, candidate.point, name, epochs);
       run.data.train_limit = 0;
