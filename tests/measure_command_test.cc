@@ -15,7 +15,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::filesystem::path script(const std::string& body) {
-  const std::filesystem::path path = fresh_folder() / "measure it";
+  std::filesystem::path path = fresh_folder() / "measure it";
   write_file(path, bytes_of("#!/bin/sh\n" + body));
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   return path;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <bit>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -51,16 +52,21 @@ Network rich_network() {
                                  "test"));
 }
 
-// Any bit patterns, those of infinities and of numbers that are none included.
+// Any bit patterns of numbers, those of denormals and of zeros of either sign included.
 WeightSet random_weights(const Network& network) {
   WeightSet weights(network, network.groups());
   std::mt19937 random(7);
   for (int group = 1; group <= weights.groups(); ++group) {
-    for (std::uint8_t& byte : weights.group_bytes(group)) {
-      byte = static_cast<std::uint8_t>(random());
+    for (const ParameterKey& key : network.parameters(group)) {
+      for (float& value : weights.values(key)) {
+        // Below 2, and variances not below 0.
+        const bool variance = key.spec.role == ParameterRole::kVariance;
+        const std::uint32_t mask = variance ? 0x3fffffff : 0xbfffffff;
+        value = std::bit_cast<float>(static_cast<std::uint32_t>(random()) & mask);
+      }
     }
-    weights.group_values(group)[0] = std::numeric_limits<float>::infinity();
-    weights.group_values(group)[1] = std::numeric_limits<float>::signaling_NaN();
+    weights.group_values(group)[0] = -0.0F;
+    weights.group_values(group)[1] = std::numeric_limits<float>::denorm_min();
   }
   return weights;
 }

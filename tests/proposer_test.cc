@@ -101,6 +101,7 @@ TEST(Proposer, NeverProposesAPointTwice) {
         },
         domain, {.method = method, .random_first = 4, .reference = {9, 9}, .seed = 1}, 20);
     std::vector<SearchPoint> points;
+    points.reserve(found.size());
     for (const Evaluation& evaluation : found) points.push_back(evaluation.point);
     std::ranges::sort(points);
     EXPECT_EQ(std::ranges::adjacent_find(points), points.end());
@@ -127,6 +128,7 @@ TEST(Proposer, PointsThatAreBeingEvaluatedAreNotProposedAndMoveTheNextOnesAway) 
   const auto found = minimise(objective, domain, options, 12);
   const Proposer proposer(domain, options);
   std::vector<SearchPoint> pending;
+  pending.reserve(4);
   for (int i = 0; i < 4; ++i) pending.push_back(proposer.propose(12 + i, found, pending));
   for (std::size_t i = 0; i < pending.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(pending[i], pending[j]);
@@ -156,6 +158,7 @@ TEST(Proposer, SettingsOfAPointAddUp) {
   };
   const Proposer proposer(domain, options);
   std::vector<Evaluation> found;
+  found.reserve(24);
   for (int n = 0; n < 24; ++n) found.push_back(evaluate(proposer.propose(n, found)));
   double waste = 0;
   for (std::size_t n = 12; n < found.size(); ++n) waste += found[n].point[1] / 12;

@@ -27,7 +27,7 @@ SearchHeader header(const std::string& device, const std::string& method) {
 std::filesystem::path write_log(const std::filesystem::path& folder, const std::string& device,
                                 double second_latency, const std::string& method = "bayesian") {
   std::filesystem::create_directories(folder);
-  const std::filesystem::path path = folder / "search.jsonl";
+  std::filesystem::path path = folder / "search.jsonl";
   SearchLog log(path);
   log.begin(header(device, method));
   const auto ended = [&](int number, double error, double latency) {

@@ -566,7 +566,7 @@ SearchOutcome search(const SearchConfig& config, const TrainingData& data,
   Coordinator coordinator(leader, options, observer);
   const bool interrupted = coordinator.run();
   // First what was found: letting ranks go can fail where one is gone unnoticed.
-  const SearchOutcome outcome = leader.finish(interrupted);
+  SearchOutcome outcome = leader.finish(interrupted);
   coordinator.end();
   return outcome;
 }
