@@ -282,7 +282,7 @@ class Soak {
       const auto found = session.logits(width);
       for (std::size_t i = 0; i < static_cast<std::size_t>(session.batch()); ++i) {
         const Logits& wanted = expected[static_cast<std::size_t>(width - 1)][first + i];
-        // Bits: zeros of either sign are equal, numbers that are none never.
+        // By bits: as numbers, zeros of either sign would be equal, and those that are none never.
         if (std::memcmp(wanted.data(), &found[i * classes], classes * sizeof(float)) == 0) continue;
         note("image " + std::to_string(first + i) + " at width " + std::to_string(width) +
              " has other logits");

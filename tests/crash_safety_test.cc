@@ -109,6 +109,11 @@ class CrashSafety : public ::testing::Test {
   const std::filesystem::path folder_ = fresh_folder();
 };
 
+// How a command goes on that was ended before: with what it left in `progress`, if it came so far.
+const char* how_to_go_on(const std::string& progress) {
+  return std::filesystem::exists(progress) ? "--resume" : "--overwrite";
+}
+
 std::string small_run(const std::string& epochs) {
   return "name = \"killed\"\n[network]\ninput = [1, 28, 28]\nclasses = 10\ngroups = 2\n"
          "layers = [{ kind = \"conv\", name = \"conv\", channels = [4, 4], kernel = 5, "
@@ -143,9 +148,9 @@ TEST_F(CrashSafety, TrainingThatIsKilledGoesOnToTheSameBits) {
         if (std::filesystem::exists(out + "/model.safetensors")) {
           static_cast<void>(load_model(out + "/model.safetensors"));
         }
-        const bool begun = std::filesystem::exists(out + "/checkpoint");
-        if (begun) static_cast<void>(load_checkpoint(out + "/checkpoint"));
-        const Ended again = train(out, begun ? "--resume" : "--overwrite");
+        const std::string checkpoint = out + "/checkpoint";
+        if (std::filesystem::exists(checkpoint)) static_cast<void>(load_checkpoint(checkpoint));
+        const Ended again = train(out, how_to_go_on(checkpoint));
         EXPECT_EQ(again.code(), 0) << again.said;
         EXPECT_TRUE(read_file(out + "/model.safetensors") == expected) << moment.count() << " us";
         return killed;
@@ -231,8 +236,7 @@ TEST_F(CrashSafety, ASearchThatIsKilledGoesOnToTheSameProposals) {
         const std::string out = path("out");
         std::filesystem::remove_all(out);
         const bool killed = search(out, "", moment).killed();
-        const bool begun = std::filesystem::exists(out + "/search.jsonl");
-        const Ended again = search(out, begun ? "--resume" : "--overwrite");
+        const Ended again = search(out, how_to_go_on(out + "/search.jsonl"));
         EXPECT_EQ(again.code(), 0) << again.said;
         EXPECT_EQ(proposals_in(out), expected) << moment.count() << " us";
         return killed;
@@ -311,8 +315,7 @@ TEST_F(BrokenDisk, TrainingGoesOnToTheSameBits) {
       words, [&] { std::filesystem::remove_all(out); },
       [&] {
         std::vector<std::string> again = words;
-        again.emplace_back(std::filesystem::exists(out + "/checkpoint") ? "--resume"
-                                                                        : "--overwrite");
+        again.emplace_back(how_to_go_on(out + "/checkpoint"));
         const Ended ended = run(again);
         EXPECT_EQ(ended.code(), 0) << ended.said;
         EXPECT_TRUE(read_file(out + "/model.safetensors") == expected);
@@ -333,8 +336,7 @@ TEST_F(BrokenDisk, ASearchGoesOnToTheSameProposals) {
       words, [&] { std::filesystem::remove_all(out); },
       [&] {
         std::vector<std::string> again = words;
-        again.emplace_back(std::filesystem::exists(out + "/search.jsonl") ? "--resume"
-                                                                          : "--overwrite");
+        again.emplace_back(how_to_go_on(out + "/search.jsonl"));
         const Ended ended = run(again);
         EXPECT_EQ(ended.code(), 0) << ended.said;
         EXPECT_EQ(proposals_in(out), expected);

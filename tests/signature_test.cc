@@ -8,6 +8,7 @@
 #include "engine/model_file.h"
 #include "tests/data_fixtures.h"
 #include "tests/fuzz/model_mutation.h"
+#include "tests/fuzz/samples.h"
 #include "tests/refusal.h"
 
 namespace bellows {
@@ -17,11 +18,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const std::string kGolden = std::string(BELLOWS_SOURCE_DIR) + "/tests/golden/";
-
-// RFC 8032, section 7.1, test 1: the key, as libsodium keeps it, with the public half behind.
-const std::string kRfcPublic = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
-const std::string kRfcSecret =
-    "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60" + kRfcPublic;
 
 class SignatureTest : public ::testing::Test {
  protected:
@@ -47,7 +43,7 @@ class SignatureTest : public ::testing::Test {
 };
 
 TEST_F(SignatureTest, KeysAreThoseOfTheStandard) {
-  EXPECT_EQ(sign_metadata("00", 1, kRfcSecret).public_key, kRfcPublic);
+  EXPECT_EQ(sign_metadata("00", 1, fuzz::kSampleSecretKey).public_key, fuzz::kSamplePublicKey);
   EXPECT_TRUE(key_.secret_key.ends_with(key_.public_key));
   EXPECT_NE(make_signing_key().secret_key, key_.secret_key);
 }
@@ -60,7 +56,7 @@ TEST_F(SignatureTest, HoldsForItsContentGenerationAndKeyOnly) {
   other.generation = 6;
   EXPECT_FALSE(is_valid(other, "abc"));
   other = good;
-  other.public_key = kRfcPublic;
+  other.public_key = fuzz::kSamplePublicKey;
   EXPECT_FALSE(is_valid(other, "abc"));
   other = good;
   other.value[3] = other.value[3] == '0' ? '1' : '0';
@@ -85,8 +81,8 @@ TEST_F(SignatureTest, ASignedModelIsTheSameModel) {
   EXPECT_EQ(after.info.classes, before.info.classes);
   // Signed again, by somebody else and into another file.
   const std::string other = folder_ / "other.safetensors";
-  sign_model(wide_, kRfcSecret, 8, other);
-  EXPECT_EQ(load_model(other).facts.signature->public_key, kRfcPublic);
+  sign_model(wide_, fuzz::kSampleSecretKey, 8, other);
+  EXPECT_EQ(load_model(other).facts.signature->public_key, fuzz::kSamplePublicKey);
   EXPECT_EQ(load_model(wide_).facts.signature->public_key, key_.public_key);
 }
 
@@ -102,8 +98,8 @@ TEST_F(SignatureTest, LoadingAsksForTheKeyAndTheGeneration) {
   sign_model(wide_, key_.secret_key, 7);
   EXPECT_EQ(Model::load(wide_, {.public_key = key_.public_key}).generation(), 7);
   EXPECT_EQ(Model::load(wide_, {.groups = 1, .public_key = key_.public_key}).groups(), 1);
-  EXPECT_THAT(refused({.public_key = kRfcPublic}),
-              AllOf(HasSubstr(key_.public_key), HasSubstr(kRfcPublic)));
+  EXPECT_THAT(refused({.public_key = fuzz::kSamplePublicKey}),
+              AllOf(HasSubstr(key_.public_key), HasSubstr(fuzz::kSamplePublicKey)));
   EXPECT_THAT(refused({.public_key = key_.public_key, .min_generation = 8}),
               AllOf(HasSubstr("generation 7"), HasSubstr("at least 8")));
   EXPECT_THAT(
@@ -120,7 +116,7 @@ TEST_F(SignatureTest, WhatWasTamperedWithIsNoticedWithoutAKey) {
   replace_in(wide_, "\"generation\":\"7\"", "\"generation\":\"9\"");
   EXPECT_THAT(corrupt(), HasSubstr("signature"));
   write_file(wide_, good);
-  replace_in(wide_, key_.public_key, kRfcPublic);
+  replace_in(wide_, key_.public_key, fuzz::kSamplePublicKey);
   EXPECT_THAT(corrupt(), HasSubstr("signature"));
   // Somebody who can make hashes right, but has no key: another weight under the old signature.
   std::string text(good.begin(), good.end());
@@ -149,14 +145,14 @@ TEST_F(SignatureTest, GrowingKeepsTheSignatureAndNeedsTheSameKey) {
   apply_growth(growth_, narrow_, grown, key_.public_key);
   EXPECT_TRUE(read_file(grown) == read_file(wide_));
   const Bytes before = read_file(narrow_);
-  EXPECT_THAT(
-      refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_, {}, kRfcPublic); }),
-      HasSubstr("narrow.safetensors"));
+  EXPECT_THAT(refusal(ErrorCode::kUntrusted,
+                      [&] { apply_growth(growth_, narrow_, {}, fuzz::kSamplePublicKey); }),
+              HasSubstr("narrow.safetensors"));
   // By another key.
-  sign_model(wide_, kRfcSecret, 9);
+  sign_model(wide_, fuzz::kSampleSecretKey, 9);
   write_growth(wide_, narrow_, growth_);
   EXPECT_THAT(refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_); }),
-              HasSubstr(kRfcPublic));
+              HasSubstr(fuzz::kSamplePublicKey));
   // By nobody.
   std::filesystem::copy(kGolden + "tiny.safetensors", wide_,
                         std::filesystem::copy_options::overwrite_existing);

@@ -335,7 +335,7 @@ class Coordinator {
     for (int rank = 1; rank < ranks_.size(); ++rank) workers_[rank].heard = Clock::now();
   }
 
-  // Until the budget is spent; whether it was interrupted. `end` lets the ranks go.
+  // Until the budget is spent; whether it was interrupted. The ranks stay until `end`.
   bool run() {
     while (alive() > 0 && !done()) {
       while (const auto message = ranks_.receive()) handle(*message);
@@ -345,6 +345,7 @@ class Coordinator {
       std::this_thread::sleep_for(kPollEvery);
     }
     if (alive() == 0 && !interrupted_) {
+      end();
       throw Error(ErrorCode::kIoError,
                   "all ranks that evaluate were lost; go on by the same command and --resume");
     }
