@@ -93,6 +93,24 @@ TEST_F(SearchUnderMpirun, OneThatIsLostLosesItsCandidateOnly) {
   EXPECT_THAT(output(), HasSubstr("the others go on"));
 }
 
+TEST_F(SearchUnderMpirun, WithoutAnyoneWhoEvaluatesItEndsAndSaysHowToGoOn) {
+  const pid_t mpirun =
+      start("mpirun --enable-recovery --oversubscribe -n 2 ", search("s", 8, 60) + " --patience 2");
+  wait_until([&] { return has_begun("s", 2); });
+  const std::vector<pid_t> ranks = ranks_of(mpirun);
+  ASSERT_EQ(ranks.size(), 2U) << output();
+  ::kill(ranks.back(), SIGKILL);
+  int status = 0;
+  ASSERT_EQ(::waitpid(mpirun, &status, 0), mpirun);
+  EXPECT_THAT(output(), HasSubstr("all ranks that evaluate were lost; go on by"));
+  EXPECT_FALSE(record("s").finished);
+  const std::size_t ended = record("s").ended.size();
+  EXPECT_GE(ended, 1U);
+  const Result again = run(1, search("s", static_cast<int>(ended) + 1, 60) + " --resume");
+  EXPECT_EQ(again.code, 0) << again.text;
+  EXPECT_TRUE(record("s").finished);
+}
+
 // Without a launcher that lets the others live all end; the log is whole, and one process goes on.
 TEST_F(SearchUnderMpirun, KilledWithAllOthersItGoesOnFromItsLog) {
   const pid_t mpirun = start(launcher(3), search("s", 6, 20));
