@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -114,20 +115,29 @@ const char* how_to_go_on(const std::string& progress) {
   return std::filesystem::exists(progress) ? "--resume" : "--overwrite";
 }
 
-std::string small_run(const std::string& epochs) {
+// A search that could not write the first line of its log has not begun.
+const char* how_to_search_on(const std::string& out) {
+  const std::string log = out + "/search.jsonl";
+  if (!std::filesystem::exists(log)) return "--overwrite";
+  const Bytes bytes = read_file(log);
+  return std::ranges::find(bytes, '\n') != bytes.end() ? "--resume" : "--overwrite";
+}
+
+std::string small_run(int epochs, int checkpoint_every) {
   return "name = \"killed\"\n[network]\ninput = [1, 28, 28]\nclasses = 10\ngroups = 2\n"
          "layers = [{ kind = \"conv\", name = \"conv\", channels = [4, 4], kernel = 5, "
          "stride = 2 }, { kind = \"batch_norm\", name = \"norm\" }, { kind = \"relu\", "
          "name = \"relu\" }, { kind = \"head\", name = \"head\" }]\n"
          "[data]\nformat = \"digits\"\nvalidation = 0.2\n[data.digits]\n"
          "train_images = 300\ntest_images = 20\n"
-         "[training]\nbatch_size = 20\nthreads = 1\nepochs = " +
-         epochs + "\n";
+         "[training]\nbatch_size = 20\nthreads = 1\nepochs = [" +
+         std::to_string(epochs) + "]\ncheckpoint_every = " + std::to_string(checkpoint_every) +
+         "\n";
 }
 
 TEST_F(CrashSafety, TrainingThatIsKilledGoesOnToTheSameBits) {
   const std::string config = path("run.toml");
-  write_file(config, bytes_of(small_run("[4]")));
+  write_file(config, bytes_of(small_run(16, 3)));
   const auto train = [&](const std::string& out, const char* how, Microseconds limit = {}) {
     std::vector<std::string> words = {"train", config, "--out", out};
     if (*how != '\0') words.emplace_back(how);
@@ -135,6 +145,7 @@ TEST_F(CrashSafety, TrainingThatIsKilledGoesOnToTheSameBits) {
   };
   const std::string whole = path("whole");
   Bytes expected;
+  int in_a_group = 0;  // and not between two
   at_random_moments(
       [&] {
         const Ended ended = train(whole, "");
@@ -149,12 +160,16 @@ TEST_F(CrashSafety, TrainingThatIsKilledGoesOnToTheSameBits) {
           static_cast<void>(load_model(out + "/model.safetensors"));
         }
         const std::string checkpoint = out + "/checkpoint";
-        if (std::filesystem::exists(checkpoint)) static_cast<void>(load_checkpoint(checkpoint));
+        if (killed && std::filesystem::exists(checkpoint)) {
+          const CheckpointState state = load_checkpoint(checkpoint).state;
+          if (state.epoch > 0 || state.batch > 0) ++in_a_group;
+        }
         const Ended again = train(out, how_to_go_on(checkpoint));
         EXPECT_EQ(again.code(), 0) << again.said;
         EXPECT_TRUE(read_file(out + "/model.safetensors") == expected) << moment.count() << " us";
         return killed;
       });
+  EXPECT_GT(in_a_group, wanted_kills() / 8) << "it was hardly ever killed while it trained";
 }
 
 TEST_F(CrashSafety, AProfileThatIsKilledIsTheOldOneOrTheNewOne) {
@@ -201,9 +216,11 @@ TEST_F(CrashSafety, AGrowthThatIsKilledIsTheOldModelOrTheNewOne) {
 }
 
 // Of which some candidates stop early.
-std::string search_with_a_rung() {
+std::string search_with_a_rung(int checkpoint_every) {
   std::string text = kSmallSearch;
   text.replace(text.find("random_first = 4"), 16, "random_first = 3\nrungs = [0.5]\nleast = 2");
+  text.replace(text.find("threads = 1"), 11,
+               "threads = 1\ncheckpoint_every = " + std::to_string(checkpoint_every));
   return text;
 }
 
@@ -215,9 +232,18 @@ std::vector<SearchPoint> proposals_in(const std::string& out) {
   return points;
 }
 
+// Of a candidate that was being trained.
+bool holds_a_checkpoint(const std::string& out) {
+  if (!std::filesystem::exists(out)) return false;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(out)) {
+    if (entry.path().filename() == "checkpoint") return true;
+  }
+  return false;
+}
+
 TEST_F(CrashSafety, ASearchThatIsKilledGoesOnToTheSameProposals) {
   const std::string config = path("small.toml");
-  write_file(config, bytes_of(search_with_a_rung()));
+  write_file(config, bytes_of(search_with_a_rung(1)));
   const auto search = [&](const std::string& out, const char* how, Microseconds limit = {}) {
     std::vector<std::string> words = {
         "search",   config, "--estimate", "--device", "small-accelerator",
@@ -226,6 +252,7 @@ TEST_F(CrashSafety, ASearchThatIsKilledGoesOnToTheSameProposals) {
     return run(words, limit);
   };
   std::vector<SearchPoint> expected;
+  int in_a_candidate = 0;  // that had trained some batches
   at_random_moments(
       [&] {
         const Ended ended = search(path("whole"), "");
@@ -236,14 +263,17 @@ TEST_F(CrashSafety, ASearchThatIsKilledGoesOnToTheSameProposals) {
         const std::string out = path("out");
         std::filesystem::remove_all(out);
         const bool killed = search(out, "", moment).killed();
-        const Ended again = search(out, how_to_go_on(out + "/search.jsonl"));
+        if (killed && holds_a_checkpoint(out)) ++in_a_candidate;
+        const Ended again = search(out, how_to_search_on(out));
         EXPECT_EQ(again.code(), 0) << again.said;
         EXPECT_EQ(proposals_in(out), expected) << moment.count() << " us";
         return killed;
       });
+  EXPECT_GT(in_a_candidate, wanted_kills() / 8) << "it was hardly ever killed while it trained";
 }
 
-// Each call to the disk fails once, in each of these programs, until they need no more of them.
+// Each call to the disk fails, and all that follow it, in each of these programs, until they need
+// no more of them.
 class BrokenDisk : public CrashSafety {
  protected:
   void SetUp() override {
@@ -257,19 +287,30 @@ class BrokenDisk : public CrashSafety {
                        const std::function<void()>& check,
                        const std::vector<const char*>& functions = {"write", "fsync", "rename",
                                                                     "linkat"}) {
+    const std::string mark = path("a call failed");
     for (const char* function : functions) {
       bool done = false;
-      for (int place = 1; place < 100 && !done; ++place) {
+      // Each of the first places, then ever fewer: a search writes often.
+      for (int place = 1; place < 1000 && !done; place += 1 + place / 12) {
         SCOPED_TRACE(std::string(function) + " " + std::to_string(place));
         reset();
+        std::filesystem::remove(mark);
         const Ended ended = run(words, {},
                                 {{"LD_PRELOAD", BELLOWS_FAILING_DISK},
                                  {"BELLOWS_FAILING", function},
-                                 {"BELLOWS_FAILING_AT", std::to_string(place)}});
-        done = ended.code() == 0;
-        if (done) break;
-        EXPECT_EQ(ended.code(), 1) << ended.said;
-        EXPECT_THAT(ended.said, HasSubstr("error: "));
+                                 {"BELLOWS_FAILING_AT", std::to_string(place)},
+                                 {"BELLOWS_FAILED", mark}});
+        done = !std::filesystem::exists(mark);
+        if (done) {
+          EXPECT_EQ(ended.code(), 0) << ended.said;
+          break;
+        }
+        if (ended.code() == 0) {
+          EXPECT_THAT(ended.said, HasSubstr("the run goes on, its log lacks lines"));
+        } else {
+          EXPECT_EQ(ended.code(), 1) << ended.said;
+          EXPECT_THAT(ended.said, HasSubstr("error: "));
+        }
         check();
         for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
           EXPECT_THAT(entry.path().filename().string(), ::testing::Not(HasSubstr(".bellows-")));
@@ -306,7 +347,7 @@ TEST_F(BrokenDisk, AFolderThatCannotBeFlushedIsToldWithTheNewModelInPlace) {
 
 TEST_F(BrokenDisk, TrainingGoesOnToTheSameBits) {
   const std::string config = path("run.toml");
-  write_file(config, bytes_of(small_run("[1]")));
+  write_file(config, bytes_of(small_run(1, 8)));
   const std::string out = path("out");
   const std::vector<std::string> words = {"train", config, "--out", out, "--json"};
   ASSERT_EQ(run(words).code(), 0);
@@ -325,23 +366,23 @@ TEST_F(BrokenDisk, TrainingGoesOnToTheSameBits) {
 
 TEST_F(BrokenDisk, ASearchGoesOnToTheSameProposals) {
   const std::string config = path("small.toml");
-  write_file(config, bytes_of(search_with_a_rung()));
+  write_file(config, bytes_of(search_with_a_rung(500)));
   const std::string out = path("out");
   const std::vector<std::string> words = {
       "search",   config, "--estimate", "--device", "small-accelerator",
-      "--budget", "3",    "--out",      out};
+      "--budget", "2",    "--out",      out};
   ASSERT_EQ(run(words).code(), 0);
   const std::vector<SearchPoint> expected = proposals_in(out);
   fail_everywhere(
       words, [&] { std::filesystem::remove_all(out); },
       [&] {
         std::vector<std::string> again = words;
-        again.emplace_back(how_to_go_on(out + "/search.jsonl"));
+        again.emplace_back(how_to_search_on(out));
         const Ended ended = run(again);
         EXPECT_EQ(ended.code(), 0) << ended.said;
         EXPECT_EQ(proposals_in(out), expected);
       },
-      {"fdatasync"});
+      {"write", "fsync", "fdatasync", "rename", "linkat"});
 }
 
 TEST_F(BrokenDisk, ASignatureLeavesTheOldModel) {

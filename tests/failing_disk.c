@@ -1,7 +1,8 @@
 /* Loaded before the C library (LD_PRELOAD): makes one call to the disk fail, as a full or broken
  * one would. BELLOWS_FAILING names the function, BELLOWS_FAILING_AT which of its calls on files
  * that are written, from 1; `write` fails with ENOSPC after it has written half, the others with
- * EIO. Every call behind that one fails, too. */
+ * EIO. Every call behind that one fails, too. The file that BELLOWS_FAILED names is made as soon as
+ * one has failed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,7 +20,15 @@ static int fails(const char* name) {
   const char* wanted = getenv("BELLOWS_FAILING");
   const char* place = getenv("BELLOWS_FAILING_AT");
   if (wanted == NULL || place == NULL || strcmp(wanted, name) != 0) return 0;
-  return ++calls >= atol(place);
+  if (++calls < atol(place)) return 0;
+  const char* mark = getenv("BELLOWS_FAILED");
+  if (mark != NULL) {
+    const int kept_errno = errno;
+    const int file = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (file >= 0) close(file);
+    errno = kept_errno;
+  }
+  return 1;
 }
 
 /* Terminals and pipes are not meant. */

@@ -203,7 +203,10 @@ SearchRecord read_search_log(const std::filesystem::path& path) {
     begin = end + 1;
   }
   if (record.header.name.empty()) {
-    throw Error(ErrorCode::kCorruptData, path.string() + ": the log of a search without its head");
+    throw Error(ErrorCode::kCorruptData,
+                path.string() +
+                    ": the log of a search without its head, so nothing was done yet; "
+                    "begin anew with --overwrite");
   }
   return record;
 }
@@ -234,16 +237,16 @@ void SearchLog::line(ConfigValue::Table members) {
   while (done < text.size()) {
     const ssize_t count = ::write(descriptor_, text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      throw Error(ErrorCode::kIoError, "cannot write the log '" + name_ +
-                                           "': " + std::generic_category().message(errno));
-    }
+    if (count < 0) fail_to_write();
     done += static_cast<std::size_t>(count);
   }
-  if (::fdatasync(descriptor_) != 0 && errno != EINVAL) {
-    throw Error(ErrorCode::kIoError,
-                "cannot write the log '" + name_ + "': " + std::generic_category().message(errno));
-  }
+  if (::fdatasync(descriptor_) != 0 && errno != EINVAL) fail_to_write();
+}
+
+void SearchLog::fail_to_write() const {
+  throw Error(ErrorCode::kIoError, "cannot write the log '" + name_ +
+                                       "': " + std::generic_category().message(errno) +
+                                       "; mend the disk or free some space, then --resume");
 }
 
 void SearchLog::begin(const SearchHeader& header) {

@@ -99,6 +99,7 @@ class SearchLog {
 
  private:
   void line(ConfigValue::Table members);
+  [[noreturn]] void fail_to_write() const;  // by errno
 
   std::string name_;
   int descriptor_ = -1;
