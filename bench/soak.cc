@@ -1,6 +1,7 @@
 // Many threads over one model for a long time: sessions come and go, run, refine, stop early and
 // are driven by controllers whose targets change, while the model's file is replaced and loaded
-// anew under them. Every answer is compared, bit for bit, with that of one thread alone.
+// anew under them. Every answer is compared, bit for bit, with that of one thread alone: logits of
+// all widths, and at which width it was given.
 //
 //   bellows_soak [--minutes M] [--threads N] [MODEL MODEL]
 //
@@ -39,7 +40,8 @@ constexpr double kMaxGrowth = 1;  // MB an hour
 // A slope over less is noise.
 constexpr double kLeastMinutesForGrowth = 10;
 
-// A model with the answers of one thread alone: by batch size, width and image.
+constexpr double kSamplesPerSecond = 20;
+
 struct Served {
   explicit Served(Model loaded) : model(std::move(loaded)) {}
 
@@ -49,13 +51,30 @@ struct Served {
 
 using Logits = std::vector<float>;
 
+// What sessions of one batch size answer.
+struct Answers {
+  std::vector<std::vector<Logits>> logits;    // [width - 1][image]
+  std::vector<std::vector<Result>> policies;  // [policy][image]
+};
+
+// A model with the answers of one thread alone.
 struct Reference {
   std::string file;
   std::vector<std::uint8_t> bytes;
   std::size_t elements = 0;
   std::size_t classes = 0;
-  std::array<std::vector<std::vector<Logits>>, 2> logits;  // [batch is kBatch][width - 1][image]
+  std::array<Answers, 2> answers;  // [batch is kBatch]
 };
+
+// From one that always stops at once to one that never does.
+std::vector<Policy> policies_for(int groups) {
+  std::vector<Policy> policies;
+  for (const double threshold : {0.0, 0.3, 0.6, 0.9, 1.0}) {
+    policies.push_back(Policy::with_thresholds(
+        {.values = std::vector<double>(static_cast<std::size_t>(groups - 1), threshold)}));
+  }
+  return policies;
+}
 
 std::vector<float> draw_images(std::size_t elements) {
   std::mt19937 random(7);
@@ -82,14 +101,21 @@ Reference reference_of(const std::string& file, std::vector<float>& images) {
                 file + ": takes images of another size than the first model");
   }
   for (const int batch : {1, kBatch}) {
-    auto& by_width = reference.logits[batch == kBatch];
-    by_width.resize(static_cast<std::size_t>(model.groups()));
+    Answers& answers = reference.answers[batch == kBatch];
+    answers.logits.resize(static_cast<std::size_t>(model.groups()));
+    std::vector<Policy> policies = policies_for(model.groups());
+    answers.policies.resize(policies.size());
     Session session(model, {.max_batch = batch});
     for (std::size_t image = 0; image < kImages; ++image) {
-      session.run({&images[image * reference.elements], reference.elements}, model.groups());
+      const std::span<const float> one(&images[image * reference.elements], reference.elements);
+      session.run(one, model.groups());
       for (int width = 1; width <= model.groups(); ++width) {
         const auto logits = session.logits(width);
-        by_width[static_cast<std::size_t>(width - 1)].emplace_back(logits.begin(), logits.end());
+        answers.logits[static_cast<std::size_t>(width - 1)].emplace_back(logits.begin(),
+                                                                         logits.end());
+      }
+      for (std::size_t policy = 0; policy < policies.size(); ++policy) {
+        answers.policies[policy].push_back(session.classify(one, policies[policy]));
       }
     }
   }
@@ -152,12 +178,17 @@ class Soak {
         swap(number);
       }
     });
-    std::vector<std::pair<double, double>> memory;
+    // Written upon beforehand: what is noted of memory must not take any.
+    std::vector<std::pair<double, double>> memory(
+        static_cast<std::size_t>(60 * minutes_ * kSamplesPerSecond) + 1);
+    std::size_t samples = 0;
     double next_line = 0;
     while (elapsed() < 60 * minutes_) {
       // Often: sessions come and go, so that memory wavers by megabytes within a second.
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      if (elapsed() > kWarmUpShare * 60 * minutes_) memory.emplace_back(elapsed(), resident_mb());
+      std::this_thread::sleep_for(std::chrono::duration<double>(1 / kSamplesPerSecond));
+      if (elapsed() > kWarmUpShare * 60 * minutes_ && samples < memory.size()) {
+        memory[samples++] = {elapsed(), resident_mb()};
+      }
       if (elapsed() >= next_line) {
         std::printf("%6.0f s: %lld answers, %lld wrong, %d models loaded, %.1f MB\n", elapsed(),
                     static_cast<long long>(answers_), static_cast<long long>(wrong_), swaps_.load(),
@@ -169,6 +200,7 @@ class Soak {
     over_ = true;
     swapper.join();
     workers.clear();
+    memory.resize(samples);
     return report(memory);
   }
 
@@ -210,6 +242,7 @@ class Soak {
     }
     const std::lock_guard lock(mutex_);
     times_.push_back(times);
+    all_times_.add(times);
   }
 
   // A session's life, of a few hundred requests.
@@ -220,7 +253,9 @@ class Soak {
     const bool batched = random() % 4 == 0;
     Session session(model, {.max_batch = batched ? kBatch : 1,
                             .memory = one_shot ? MemoryMode::kOneShot : MemoryMode::kRefinable});
-    const auto& expected = reference.logits[batched];
+    // So that it knows how long a width takes, which it chooses before it begins.
+    if (one_shot) session.warm_up(1);
+    const Answers& expected = reference.answers[batched];
     const int groups = model.groups();
     std::vector<OperatingPoint> points;
     for (int width = 1; width <= groups; ++width) {
@@ -232,11 +267,7 @@ class Soak {
                         .energy_uj = 10.0 * width});
     }
     Controller controller(points, {.max_latency_us = 100});
-    std::vector<Policy> policies;
-    for (const double threshold : {0.0, 0.3, 0.6, 0.9, 1.0}) {
-      policies.push_back(Policy::with_thresholds(
-          {.values = std::vector<double>(static_cast<std::size_t>(groups - 1), threshold)}));
-    }
+    std::vector<Policy> policies = policies_for(groups);
     std::size_t policy = 0;
     for (int request = 0; request < 300 && !over_; ++request) {
       const std::size_t image = random() % kImages;
@@ -246,33 +277,62 @@ class Soak {
                                         std::min(count, kImages - image) * reference.elements);
       const int width = 1 + static_cast<int>(random() % static_cast<unsigned>(groups));
       const Clock::time_point start = Clock::now();
+      std::size_t images = some.size() / reference.elements;
+      int reached = width;
       switch (random() % 5) {
         case 0:
           session.run(some, width);
           break;
         case 1:
           session.run(some, 1);
-          while (!one_shot && session.width() < width) session.refine();
+          if (one_shot) reached = 1;
+          while (session.width() < reached) session.refine();
           break;
         case 2:
           session.run_until(some, Clock::now() + std::chrono::seconds(20));
+          reached = groups;
           break;
-        case 3:
+        case 3: {
           if (one_shot) continue;
           if (random() % 8 == 0) policy = random() % policies.size();
-          session.classify(one, policies[policy]);
+          const Result result = session.classify(one, policies[policy]);
+          const Result& wanted = expected.policies[policy][image];
+          compare(result, wanted.width, wanted.label, wanted.confidence, image);
+          images = 1;
+          reached = wanted.width;
           break;
-        default:
+        }
+        default: {
           if (random() % 8 == 0) {
             controller.set_targets({.max_latency_us = 20.0 + static_cast<double>(random() % 200)},
                                    std::chrono::duration<double>(start.time_since_epoch()).count());
           }
-          session.classify(one, controller);
+          const Result result = session.classify(one, controller);
+          // Its choice depends on how long others took.
+          reached = points[result.decision.point].width;
+          const Logits& logits = expected.logits[static_cast<std::size_t>(reached - 1)][image];
+          const auto label = std::ranges::max_element(logits) - logits.begin();
+          compare(result, reached, static_cast<int>(label), result.confidence, image);
+          images = 1;
+        }
       }
       times.add(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-      compare(session, expected, image, reference.classes);
+      if (session.width() != reached || static_cast<std::size_t>(session.batch()) != images) {
+        note("image " + std::to_string(image) + " was run at width " +
+             std::to_string(session.width()) + ", not " + std::to_string(reached) + ", or with " +
+             std::to_string(session.batch()) + " images, not " + std::to_string(images));
+      }
+      compare(session, expected.logits, image, reference.classes);
       ++answers_;
     }
+  }
+
+  void compare(const Result& found, int width, int label, float confidence, std::size_t image) {
+    if (found.width == width && found.label == label && found.confidence == confidence) return;
+    note("image " + std::to_string(image) + " is class " + std::to_string(found.label) + " (" +
+         std::to_string(found.confidence) + ") at width " + std::to_string(found.width) +
+         ", not class " + std::to_string(label) + " (" + std::to_string(confidence) +
+         ") at width " + std::to_string(width));
   }
 
   // All widths of the result.
@@ -290,20 +350,23 @@ class Soak {
     }
   }
 
+  static void print(const std::string& whose, const cli::LatencyHistogram& times) {
+    if (times.count() == 0) return;
+    std::printf("%s: p50 %.1f us, p99 %.1f us, p99.9 %.1f us of %lld\n", whose.c_str(),
+                times.percentile_us(0.5), times.percentile_us(0.99), times.percentile_us(0.999),
+                static_cast<long long>(times.count()));
+  }
+
   bool report(const std::vector<std::pair<double, double>>& memory) {
-    std::int64_t count = 0;
-    for (const auto& times : times_) count += times.count();
     std::printf("%.1f minutes, %d threads: %lld answers, %lld wrong, %d models loaded\n", minutes_,
                 threads_, static_cast<long long>(answers_), static_cast<long long>(wrong_),
                 swaps_.load());
     for (std::size_t i = 0; i < times_.size(); ++i) {
-      if (times_[i].count() == 0) continue;
-      std::printf("thread %zu: p50 %.1f us, p99 %.1f us, p99.9 %.1f us of %lld\n", i + 1,
-                  times_[i].percentile_us(0.5), times_[i].percentile_us(0.99),
-                  times_[i].percentile_us(0.999), static_cast<long long>(times_[i].count()));
+      print("thread " + std::to_string(i + 1), times_[i]);
     }
+    print("all threads", all_times_);
     for (const std::string& problem : problems_) std::printf("wrong: %s\n", problem.c_str());
-    bool fine = wrong_ == 0 && count > 0;
+    bool fine = wrong_ == 0 && all_times_.count() > 0;
     if (memory.size() > 2) {
       const double slope = slope_of(memory);
       std::printf(
@@ -322,7 +385,8 @@ class Soak {
   const std::string path_;
   std::mutex mutex_;
   std::shared_ptr<const Served> served_;
-  std::vector<cli::LatencyHistogram> times_;
+  std::vector<cli::LatencyHistogram> times_;  // of each thread
+  cli::LatencyHistogram all_times_;
   std::vector<std::string> problems_;
   std::atomic<bool> over_ = false;
   std::atomic<std::int64_t> answers_ = 0;

@@ -17,6 +17,11 @@ void LatencyHistogram::add(double us) {
   ++count_;
 }
 
+void LatencyHistogram::add(const LatencyHistogram& more) {
+  for (std::size_t step = 0; step < kSteps; ++step) counts_[step] += more.counts_[step];
+  count_ += more.count_;
+}
+
 double LatencyHistogram::percentile_us(double share) const {
   const auto rank = std::max<std::int64_t>(
       1, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(count_))));

@@ -11,6 +11,7 @@ namespace bellows::cli {
 class LatencyHistogram {
  public:
   void add(double us);
+  void add(const LatencyHistogram& more);
   [[nodiscard]] std::int64_t count() const { return count_; }
   /// So many of all took no longer, to within half a percent; `share` above 0, up to 1. REQUIRES:
   /// there is one at least.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 #include <utility>
@@ -17,7 +18,8 @@ namespace {
 // of its own, so depth costs nothing until here.
 class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  TreeBuilder(std::string_view text, const std::string& source) : text_(text), source_(source) {}
+  TreeBuilder(std::string_view text, const std::string& source)
+      : text_(text), source_(std::make_shared<const std::string>(source)) {}
 
   ConfigValue take() { return std::move(root_); }
 
@@ -63,7 +65,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     const std::string_view seen = text_.substr(begin, byte + 1 - begin);
     constexpr int kOutOfRange = 406;
     throw Error(ErrorCode::kCorruptData,
-                source_ + ": byte " + std::to_string(byte) + ": " +
+                *source_ + ": byte " + std::to_string(byte) + ": " +
                     (error.id == kOutOfRange ? "a number that is too large" : "malformed JSON") +
                     (byte >= text_.size() ? " (the text ends too early), after " : " at ") +
                     in_quotes(seen));
@@ -77,7 +79,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
   };
 
   [[noreturn]] void fail(const std::string& problem) const {
-    throw Error(ErrorCode::kCorruptData, source_ + ": " + problem);
+    throw Error(ErrorCode::kCorruptData, *source_ + ": " + problem);
   }
 
   // Where the next value goes, for messages.
@@ -128,7 +130,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   std::string_view text_;
-  const std::string& source_;
+  std::shared_ptr<const std::string> source_;
   ConfigValue root_;
   std::vector<Level> levels_;
   std::size_t values_ = 0;

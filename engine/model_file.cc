@@ -99,7 +99,7 @@ ModelFile load_model(const std::filesystem::path& path, std::optional<int> group
   const InputFile file(path);
   const std::string& name = file.name();
   try {
-    ModelHeader header = read_model_header(file);
+    ModelHeader header = read_model_header(file, limits.max_bytes);
     const int wanted = groups.value_or(header.network.groups());
     if (wanted < 1 || wanted > header.network.groups()) {
       throw Error(ErrorCode::kInvalidArgument,

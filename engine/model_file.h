@@ -26,7 +26,7 @@ struct ModelFileFacts {
 struct LoadLimits {
   std::string public_key = {};      ///< that must have signed it, in hexadecimal digits
   std::int64_t min_generation = 0;  ///< of its signature
-  std::size_t max_bytes = 0;        ///< of weights; 0: any number
+  std::size_t max_bytes = 0;        ///< of weights, and of the header's text; 0: any number
 };
 
 /// A loaded model. `network`, `weights` and the accuracies in `info` have the groups asked for,

@@ -228,7 +228,7 @@ const std::string& metadata_text(const ConfigValue& header, const char* key) {
   return std::get<std::string>(header.find("__metadata__")->find(key)->data());
 }
 
-std::string read_text(const InputFile& file) {
+std::string read_text(const InputFile& file, std::size_t max_bytes = 0) {
   if (file.size() < kLengthBytes) {
     corrupt(file.name(),
             "is only " + std::to_string(file.size()) + " bytes long; this is no file of Bellows");
@@ -246,6 +246,11 @@ std::string read_text(const InputFile& file) {
     corrupt(file.name(), "its header claims " + std::to_string(length) +
                              " bytes, the file has only " + std::to_string(file.size()) +
                              "; it is truncated");
+  }
+  if (max_bytes > 0 && length > max_bytes) {
+    throw Error(ErrorCode::kOutOfMemory, file.name() + ": its header takes " +
+                                             std::to_string(length) + " bytes, max_bytes allows " +
+                                             std::to_string(max_bytes));
   }
   std::string text(static_cast<std::size_t>(length), ' ');
   file.read(kLengthBytes, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
@@ -476,8 +481,8 @@ void put_header(AtomicFile& file, std::string_view text) {
   file.write(text);
 }
 
-ModelHeader read_model_header(const InputFile& file) {
-  ModelHeader header = read_model_text(read_text(file), file.name());
+ModelHeader read_model_header(const InputFile& file, std::size_t max_bytes) {
+  ModelHeader header = read_model_text(read_text(file, max_bytes), file.name());
   check_length(file, header.file_bytes());
   return header;
 }

@@ -67,8 +67,9 @@ void put_header(AtomicFile& file, std::string_view text);
 
 /// Reads and checks the header, and whether the file is as long as it says. Throws Error naming the
 /// file and what in it is wrong: kIoError, kCorruptData, kUnsupported (a newer format),
-/// kInvalidArgument (a growth file where a model is wanted, or a model where a growth file is).
-[[nodiscard]] ModelHeader read_model_header(const InputFile& file);
+/// kInvalidArgument (a growth file where a model is wanted, or a model where a growth file is);
+/// kOutOfMemory, before it is read, where its text is longer than `max_bytes`, unless that is 0.
+[[nodiscard]] ModelHeader read_model_header(const InputFile& file, std::size_t max_bytes = 0);
 [[nodiscard]] GrowthHeader read_growth_header(const InputFile& file);
 
 /// Throws Error(kCorruptData) naming `file` unless `found` is the hash that the file claims.

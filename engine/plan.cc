@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/finite.h"
 #include "layers/conv.h"
 #include "layers/dense_onednn.h"
 #include "layers/head.h"
@@ -129,6 +130,7 @@ class Planner final : public ForwardEmitter {
       const std::vector<float> scale = folded_scale(network_, weight_set(), *fused_, group_);
       pack_dense(piece, weight_set().values(group_, node_, ParameterRole::kWeight).data(),
                  scale.empty() ? nullptr : scale.data(), plain);
+      require_numbers(desc, plain);
     });
     return external("weight", desc, address);
   }
@@ -143,6 +145,7 @@ class Planner final : public ForwardEmitter {
       for (std::size_t i = 0; i < unpadded.size(); ++i) {
         plain[static_cast<std::size_t>(positions[i])] = unpadded[i];
       }
+      require_numbers(desc, plain);
     });
     return external(parameter_role_name(role), desc, address);
   }
@@ -208,6 +211,17 @@ class Planner final : public ForwardEmitter {
       throw Error(ErrorCode::kUnsupported, "'" + label() + "' has not been packed for this plan");
     }
     return *weights_;
+  }
+  // Weights of a file are numbers, but with normalisation folded in they may be none, which a ReLU
+  // would hide.
+  void require_numbers(const Desc& desc, const float* plain) const {
+    std::size_t count = 1;
+    for (const auto extent : dims_of(desc)) count *= static_cast<std::size_t>(extent);
+    if (all_finite({plain, count})) return;
+    throw Error(ErrorCode::kCorruptData,
+                "'" + label() +
+                    "': weights and normalisation multiply to values that are infinite or no "
+                    "numbers; train the group again, with a lower learning rate");
   }
   [[nodiscard]] std::vector<float> copy(ParameterRole role) const {
     const auto values = weight_set().values(group_, node_, role);

@@ -73,6 +73,11 @@ void append_json(std::string& text, const ConfigValue& value) {
 
 }  // namespace
 
+const std::string& ConfigValue::where() const {
+  static const std::string kNowhere;
+  return where_ == nullptr ? kNowhere : *where_;
+}
+
 const char* ConfigValue::type_name() const {
   static constexpr const char* kNames[] = {"a boolean", "an integer", "a real number",
                                            "a string",  "an array",   "a table"};

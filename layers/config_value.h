@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -19,14 +20,18 @@ class ConfigValue {
   using Data = std::variant<bool, std::int64_t, double, std::string, Array, Table>;
 
   ConfigValue() : data_(Table{}) {}
-  explicit ConfigValue(Data data, std::string where = {})
+  explicit ConfigValue(Data data, const std::string& where = {})
+      : data_(std::move(data)),
+        where_(where.empty() ? nullptr : std::make_shared<const std::string>(where)) {}
+  /// Many values of one source share its name.
+  ConfigValue(Data data, std::shared_ptr<const std::string> where)
       : data_(std::move(data)), where_(std::move(where)) {}
 
   [[nodiscard]] const Data& data() const { return data_; }
   [[nodiscard]] Data& data() { return data_; }
 
   /// Where it was written, as "file:line", or the name of the source; may be empty.
-  [[nodiscard]] const std::string& where() const { return where_; }
+  [[nodiscard]] const std::string& where() const;
 
   /// "a boolean", "an integer", ...: for messages.
   [[nodiscard]] const char* type_name() const;
@@ -39,7 +44,7 @@ class ConfigValue {
 
  private:
   Data data_;
-  std::string where_;
+  std::shared_ptr<const std::string> where_;  // or null: empty
 };
 
 }  // namespace bellows

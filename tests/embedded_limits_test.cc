@@ -4,11 +4,16 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
 #include <clocale>
 #include <cmath>
 #include <functional>
@@ -62,7 +67,8 @@ TEST(EmbeddedLimits, LoadingKeepsToItsMemoryOrFails) {
     return refusal(ErrorCode::kOutOfMemory,
                    [&] { Model::load(kLargerModel, {.max_bytes = bytes}); });
   };
-  // Not the weights of the file, these but nothing else, not all of what is packed.
+  // Not the header, not the weights of the file, these but nothing else, not all of what is packed.
+  EXPECT_THAT(refused(1000), AllOf(HasSubstr("its header takes"), HasSubstr("allows 1000")));
   EXPECT_THAT(refused(file - 1), AllOf(HasSubstr(std::to_string(file)), HasSubstr("max_bytes")));
   EXPECT_THAT(refused(file), HasSubstr("max_bytes"));
   EXPECT_THAT(refused(file + whole.packed_bytes() - 1), HasSubstr("max_bytes"));
@@ -88,23 +94,62 @@ bool in_child(const std::function<bool()>& act) {
   return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// From here on whoever opens a file ends the process. Whether the system can do that.
+bool forbid_opening() {
+  const auto kill_for = [](unsigned call) {
+    return std::array<sock_filter, 2>{
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+  };
+  std::vector<sock_filter> program = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const unsigned call : {
+#ifdef __NR_open
+           unsigned{__NR_open}, unsigned{__NR_creat},
+#endif
+           unsigned{__NR_openat}, unsigned{__NR_openat2}}) {
+    const auto rule = kill_for(call);
+    program.insert(program.end(), rule.begin(), rule.end());
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 TEST(EmbeddedLimits, NoFileIsOpenedAfterLoading) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers open files of their own";
 #endif
+  if (!in_child(forbid_opening)) GTEST_SKIP() << "the system has no filter for calls";
+  ASSERT_FALSE(in_child([] {
+    forbid_opening();
+    return ::open("/nowhere", O_RDONLY) < 0;
+  }));
   EXPECT_TRUE(in_child([] {
     const Model model = Model::load(kModel);
-    const rlimit none{0, 0};
-    if (::setrlimit(RLIMIT_NOFILE, &none) != 0 || ::open("/dev/null", 0) >= 0) return false;
+    forbid_opening();
     const std::vector<float> image(model.image_elements(), 0.5F);
     for (const int batch : {1, 3}) {
-      Session session(model, {.max_batch = batch});
-      session.warm_up();
-      session.run(image, 1);
-      while (session.width() < model.groups()) session.refine();
-      session.run_until(image, std::chrono::steady_clock::now() + std::chrono::seconds(5));
-      Policy policy = Policy::at_width(model.groups());
-      session.classify(image, policy);
+      for (const int threads : {1, 2}) {
+        Session session(model, {.max_batch = batch, .threads = threads});
+        session.warm_up();
+        session.run(image, 1);
+        while (session.width() < model.groups()) session.refine();
+        session.run_until(image, std::chrono::steady_clock::now() + std::chrono::seconds(5));
+        Policy policy = Policy::at_width(model.groups());
+        session.classify(image, policy);
+        OperatingPoint point;
+        point.threads = threads;
+        point.latency_p50_us = point.latency_p95_us = point.latency_p99_us = 100;
+        Controller controller({point}, {.max_latency_us = 1000});
+        session.classify(image, controller);
+        try {
+          session.run({}, 1);
+          return false;
+        } catch (const Error&) {
+        }
+      }
     }
     return true;
   }));
@@ -148,13 +193,31 @@ TEST(EmbeddedLimits, ACallTakesLittleOfTheStack) {
       Session session(model, {.max_batch = batch});
       const std::span<const float> given(images.data(),
                                          static_cast<std::size_t>(batch) * model.image_elements());
-      const std::size_t running = stack_bytes([&] { session.run(given, model.groups()); });
-      EXPECT_LT(running - nothing, 64U << 10) << path << ", batch " << batch;
-      RecordProperty("bytes_batch_" + std::to_string(batch), static_cast<int>(running - nothing));
+      const auto check = [&](const char* call, const std::function<void()>& act) {
+        const std::size_t bytes = stack_bytes(act) - nothing;
+        EXPECT_LT(bytes, 64U << 10) << call << ", " << path << ", batch " << batch;
+      };
+      check("run", [&] { session.run(given, model.groups()); });
+      check("refine", [&] {
+        session.run(given, 1);
+        session.refine();
+      });
+      check("run_until", [&] {
+        session.run_until(given, std::chrono::steady_clock::now() + std::chrono::seconds(5));
+      });
+      check("classify by a policy", [&] {
+        Policy policy = Policy::with_thresholds(
+            {.values = std::vector<double>(static_cast<std::size_t>(model.groups()) - 1, 1)});
+        session.classify(given.first(model.image_elements()), policy);
+      });
+      check("what is refused", [&] { EXPECT_THROW(session.run(given.first(1), 1), Error); });
     }
+    const std::size_t making = stack_bytes([&] { Session(model, {.max_batch = 2}); });
+    EXPECT_LT(making - nothing, 256U << 10) << path;
     const std::size_t loading = stack_bytes([&] { static_cast<void>(Model::load(path)); });
     EXPECT_LT(loading - nothing, 256U << 10) << path;
-    std::printf("%s: loading takes %zu bytes of the stack\n", path.c_str(), loading - nothing);
+    std::printf("%s: of the stack, loading takes %zu bytes, making a session %zu\n", path.c_str(),
+                loading - nothing, making - nothing);
   }
 }
 

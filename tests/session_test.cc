@@ -327,6 +327,22 @@ TEST_F(SessionTest, AnAnswerThatIsNoNumberIsAnErrorAndNoResult) {
   EXPECT_EQ(session.width(), 2);
 }
 
+TEST_F(SessionTest, WeightsThatNormalisationMakesInfiniteMakeNoModel) {
+  // Of the filter, and of the bias alone.
+  for (const ParameterRole role : {ParameterRole::kScale, ParameterRole::kMean}) {
+    Network network = small_network();
+    WeightSet weights = random_weights(network, 3, 3);
+    for (const ParameterKey& key : network.parameters(2)) {
+      // By a deviation of sqrt(1e-5).
+      if (key.spec.role == role) weights.values(key)[0] = 3e38F;
+      if (key.spec.role == ParameterRole::kVariance) weights.values(key)[0] = 0;
+    }
+    EXPECT_THAT(refusal(ErrorCode::kCorruptData,
+                        [&] { internal::ModelState(std::move(network), ModelInfo{}, weights); }),
+                AllOf(HasSubstr("'conv1 group 2'"), HasSubstr("infinite or no numbers")));
+  }
+}
+
 TEST_F(SessionTest, MemoryBeyondWhatIsAllowedIsRefusedBeforeItIsTaken) {
   const MemoryUse use = model_.memory();
   const std::size_t enough = use.activations + use.scratch;

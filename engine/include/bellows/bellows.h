@@ -59,10 +59,11 @@ struct ModelOptions {
   bool winograd = false;
   /// Whether all sessions will have a max_batch of 1: weights are then kept for these alone.
   bool single_images = false;
-  /// Most bytes that weights may take at any time, those of the file while it is loaded included;
-  /// 0: as many as there are. Beyond it loading, or making a session that needs weights in another
-  /// order, fails with Error(kOutOfMemory). What oneDNN's own code takes, tens of kilobytes for
-  /// each layer and group, is not counted.
+  /// Most bytes that weights may take at any time, those of the file while it is loaded included,
+  /// and most that the file's header may have, which as values takes some times as much while it is
+  /// read; 0: as many as there are. Beyond it loading, or making a session that needs weights in
+  /// another order, fails with Error(kOutOfMemory). What oneDNN's own code takes, tens of kilobytes
+  /// for each layer and group, is not counted.
   std::size_t max_bytes = 0;
   /// Who must have signed the model: a public key in 64 hexadecimal digits, see `bellows sign`;
   /// empty: it need not be signed.
