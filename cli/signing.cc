@@ -47,7 +47,9 @@ void write_key(const std::string& path, const std::string& key, mode_t mode) {
   if (written) return;
   if (file >= 0) ::unlink(path.c_str());
   throw Error(ErrorCode::kIoError,
-              path + ": cannot be written: " + std::generic_category().message(error));
+              path + ": cannot be written: " + std::generic_category().message(error) +
+                  (error == EEXIST ? "; a key is never replaced, choose another name"
+                                   : "; choose another folder"));
 }
 
 int make_key(const std::string& name, const Arguments& arguments, Console& console) {

@@ -1,14 +1,16 @@
 #include "engine/atomic_file.h"
 
 #include <bellows/error.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <csignal>
+#include <ctime>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -23,7 +25,7 @@ constexpr std::string_view kNameSuffix = ".tmp";
 
 // Whoever made a file may be in another container, whose processes are not seen here: an hour is
 // longer than any write takes.
-constexpr auto kAgeOfLeftovers = std::chrono::hours(1);
+constexpr std::time_t kAgeOfLeftovers = 3600;  // seconds
 
 // The process in the name of a temporary file; nothing if it is not such a name.
 std::optional<pid_t> process_of(std::string_view name) {
@@ -111,18 +113,20 @@ bool AtomicFile::take_temporary_name(const Take& take) {
   return false;
 }
 
-// What cannot be looked at or removed stays: it is in nobody's way.
+// What cannot be looked at or removed stays: it is in nobody's way. By the system's calls, since
+// the library's iterator ends the program where memory runs out.
 void AtomicFile::remove_leftovers() const {
-  std::error_code problem;
-  const auto now = std::filesystem::file_time_type::clock::now();
-  for (std::filesystem::directory_iterator entry(folder_, problem), end; !problem && entry != end;
-       entry.increment(problem)) {
-    const std::optional<pid_t> process = process_of(entry->path().filename().string());
+  const auto close = [](DIR* folder) { ::closedir(folder); };
+  const std::unique_ptr<DIR, decltype(close)> folder(::opendir(folder_.c_str()), close);
+  if (folder == nullptr) return;
+  const int descriptor = ::dirfd(folder.get());
+  while (const dirent* entry = ::readdir(folder.get())) {
+    const std::optional<pid_t> process = process_of(entry->d_name);
     if (!process || ::kill(*process, 0) == 0 || errno != ESRCH) continue;
-    std::error_code unknown;
-    const auto written = std::filesystem::last_write_time(entry->path(), unknown);
-    if (unknown || now - written < kAgeOfLeftovers) continue;
-    std::filesystem::remove(entry->path(), unknown);
+    struct stat facts {};
+    if (::fstatat(descriptor, entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (::time(nullptr) - facts.st_mtime < kAgeOfLeftovers) continue;
+    ::unlinkat(descriptor, entry->d_name, 0);
   }
 }
 

@@ -47,7 +47,9 @@ Device this_device() {
 namespace internal {
 
 std::string processor_name(const std::filesystem::path& root) {
+  // A stream keeps it to itself otherwise when memory runs out.
   std::ifstream cpuinfo(root / "proc/cpuinfo");
+  cpuinfo.exceptions(std::ios::badbit);
   for (std::string line; std::getline(cpuinfo, line);) {
     const std::size_t colon = line.find(':');
     if (line.starts_with("model name") && colon != std::string::npos) {
@@ -57,6 +59,7 @@ std::string processor_name(const std::filesystem::path& root) {
   }
   // Boards with Arm processors are known by the name of the board, which ends in a zero.
   std::ifstream board(root / "proc/device-tree/model");
+  board.exceptions(std::ios::badbit);
   std::string name;
   std::getline(board, name, '\0');
   return name.empty() ? "unknown processor" : name;

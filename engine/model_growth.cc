@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,28 @@ void check_signatures(const GrowthHeader& growth, const std::string& growth_name
                     model.signature->generation);
 }
 
+std::optional<Signature> signature_in(const Path& path) {
+  try {
+    return read_model_header(InputFile(path)).signature;
+  } catch (const Error&) {
+    return std::nullopt;  // no file, or no model
+  }
+}
+
+// Nor does a result elsewhere take the place of a signed model that it would not follow.
+void check_replaced(const Path& target, const GrowthHeader& growth,
+                    const std::string& growth_name) {
+  const std::optional<Signature> replaced = signature_in(target);
+  if (!replaced) return;
+  try {
+    require_signature(growth_name, growth.model.signature, replaced->public_key,
+                      replaced->generation);
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string(error.what()) + ", as '" + target.string() +
+                                  "' has, which would be replaced; choose another name");
+  }
+}
+
 GrowthFacts facts_of(const GrowthHeader& growth) {
   return {.base_groups = growth.base_groups,
           .groups = growth.model.network.groups(),
@@ -194,6 +217,7 @@ GrowthFacts apply_growth(const std::string& growth, const std::string& model,
     std::error_code unknown;
     const Path target = out.empty() ? std::filesystem::canonical(model, unknown) : Path(out);
     check_result(target, growth);
+    check_replaced(target, growth_header, growth);
 
     AtomicFile result(target);
     if (out.empty()) result.copy_permissions(target);

@@ -42,7 +42,8 @@ PackedWeights::Entry PackedWeights::allocate(const Desc& desc, std::size_t besid
   if (held_ + besides > max_bytes_ || entry.bytes > max_bytes_ - held_ - besides) {
     throw Error(ErrorCode::kOutOfMemory,
                 "weights take " + std::to_string(held_ + besides + entry.bytes) +
-                    " bytes or more, max_bytes leaves " + std::to_string(max_bytes_) + " for them");
+                    " bytes or more, max_bytes leaves " + std::to_string(max_bytes_) +
+                    " for them; load fewer groups, or with single_images and without winograd");
   }
   entry.memory.reset(static_cast<float*>(std::aligned_alloc(kAlignment, entry.bytes)));
   if (entry.memory == nullptr) {

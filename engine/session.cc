@@ -80,7 +80,9 @@ struct SessionState {
     if (options.max_bytes == 0 || wanted <= options.max_bytes) return plan;
     throw Error(ErrorCode::kOutOfMemory, "activations and scratch take " + std::to_string(wanted) +
                                              " bytes, max_bytes allows " +
-                                             std::to_string(options.max_bytes));
+                                             std::to_string(options.max_bytes) +
+                                             "; use a smaller max_batch, a one-shot session, or "
+                                             "load fewer groups");
   }
 
   [[nodiscard]] bool one_shot() const { return options.memory == MemoryMode::kOneShot; }

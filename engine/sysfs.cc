@@ -1,6 +1,7 @@
 #include "engine/sysfs.h"
 
 #include <bellows/error.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -86,10 +88,12 @@ long long Sysfs::number(const std::string& file) const {
 
 std::vector<std::string> Sysfs::list(const std::string& folder) const {
   std::vector<std::string> names;
-  std::error_code problem;
-  for (std::filesystem::directory_iterator entry(root_ / folder, problem), end;
-       !problem && entry != end; entry.increment(problem)) {
-    names.push_back(entry->path().filename().string());
+  const auto close = [](DIR* opened) { ::closedir(opened); };
+  // The library's iterator would end the program where memory runs out.
+  const std::unique_ptr<DIR, decltype(close)> opened(::opendir((root_ / folder).c_str()), close);
+  while (const dirent* entry = opened == nullptr ? nullptr : ::readdir(opened.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
   }
   std::ranges::sort(names, before);
   return names;

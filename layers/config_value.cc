@@ -73,6 +73,10 @@ void append_json(std::string& text, const ConfigValue& value) {
 
 }  // namespace
 
+ConfigValue::ConfigValue(const ConfigValue& other)
+    : data_(std::visit([](const auto& value) { return Data(value); }, other.data_)),
+      where_(other.where_) {}
+
 const std::string& ConfigValue::where() const {
   static const std::string kNowhere;
   return where_ == nullptr ? kNowhere : *where_;

@@ -27,6 +27,14 @@ class ConfigValue {
   ConfigValue(Data data, std::shared_ptr<const std::string> where)
       : data_(std::move(data)), where_(std::move(where)) {}
 
+  // g++ 12's library destroys rubbish where memory runs out while it copies a variant of these,
+  // which therefore is made anew.
+  ConfigValue(const ConfigValue& other);
+  ConfigValue& operator=(const ConfigValue& other) { return *this = ConfigValue(other); }
+  ConfigValue(ConfigValue&&) noexcept = default;
+  ConfigValue& operator=(ConfigValue&&) noexcept = default;
+  ~ConfigValue() = default;
+
   [[nodiscard]] const Data& data() const { return data_; }
   [[nodiscard]] Data& data() { return data_; }
 

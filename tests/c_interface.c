@@ -318,6 +318,39 @@ static void unsigned_models(const char* path) {
   CHECK(strcmp(bellows_status_name(BELLOWS_UNTRUSTED), "untrusted") == 0);
 }
 
+/* One of generation 7 and its first group, both signed by `key`. */
+static void signed_models(const char* wide, const char* narrow, const char* key,
+                          const char* folder) {
+  const char* other = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511b";
+  char growth[4096];
+  char grown[4096];
+  int64_t generation = 0;
+  bellows_model* made = NULL;
+  bellows_model* none = NULL;
+  bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
+  options.public_key = key;
+  options.min_generation = 7;
+  CHECK(bellows_model_load(wide, &options, &made) == BELLOWS_OK);
+  CHECK(bellows_model_generation(made, &generation) == BELLOWS_OK && generation == 7);
+  bellows_model_free(made);
+  options.min_generation = 8;
+  REFUSED(bellows_model_load(wide, &options, &none), BELLOWS_UNTRUSTED, "at least 8");
+  options.min_generation = 0;
+  options.public_key = other;
+  REFUSED(bellows_model_load(wide, &options, &none), BELLOWS_UNTRUSTED, key);
+  CHECK(none == NULL);
+
+  snprintf(growth, sizeof growth, "%s/signed_growth.safetensors", folder);
+  snprintf(grown, sizeof grown, "%s/signed_grown.safetensors", folder);
+  CHECK(bellows_write_growth(wide, narrow, growth, NULL) == BELLOWS_OK);
+  REFUSED(bellows_apply_signed_growth(growth, narrow, grown, other, NULL), BELLOWS_UNTRUSTED, key);
+  REFUSED(bellows_model_load(grown, NULL, &none), BELLOWS_NOT_FOUND, "signed_grown");
+  CHECK(bellows_apply_signed_growth(growth, narrow, grown, key, NULL) == BELLOWS_OK);
+  options.public_key = key;
+  CHECK(bellows_model_load(grown, &options, &made) == BELLOWS_OK);
+  bellows_model_free(made);
+}
+
 /* Rubbish for an image. */
 static void images_that_are_no_numbers(void) {
   const float rubbish[3] = {NAN, INFINITY, -INFINITY};
@@ -860,8 +893,10 @@ static void a_model_freed_before_its_session(void) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    fprintf(stderr, "Usage: c_interface MODEL OTHER_MODEL PROFILE FOLDER POLICIES\n");
+  if (argc != 9) {
+    fprintf(stderr,
+            "Usage: c_interface MODEL OTHER_MODEL PROFILE FOLDER POLICIES SIGNED SIGNED_NARROW "
+            "PUBLIC_KEY\n");
     return 2;
   }
   CHECK(strcmp(bellows_last_error(), "") == 0);
@@ -882,6 +917,7 @@ int main(int argc, char** argv) {
   wrong_structures();
   limits_of_memory(argv[1]);
   unsigned_models(argv[1]);
+  signed_models(argv[6], argv[7], argv[8], argv[4]);
   images_that_are_no_numbers();
   cancelled_threads(argv[1]);
   batches_and_memory();

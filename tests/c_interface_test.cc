@@ -10,6 +10,7 @@
 #include "engine/model_state.h"
 #include "engine/policy_data.h"
 #include "engine/profile_data.h"
+#include "tests/fuzz/samples.h"
 #include "tests/grouped_networks.h"
 
 namespace bellows {
@@ -80,10 +81,18 @@ TEST_P(CInterface, DoesWhatItsHeaderSays) {
       std::filesystem::path(::testing::TempDir()) / (std::string("c_interface_") + GetParam());
   std::filesystem::create_directories(folder);
   const std::string model = saved(folder, GetParam());
-  const std::string command = std::string("'") + BELLOWS_C_INTERFACE + "' '" + model + "' '" +
-                              saved(folder, "linear_first_grouped_additive") + "' '" +
-                              profiled(folder, model) + "' '" + folder.string() + "' '" +
-                              tuned(folder, model) + "'";
+  // The same model in generation 7, and its first group.
+  const std::string wide = folder / "signed.safetensors";
+  const std::string narrow = folder / "signed_narrow.safetensors";
+  trim_model(model, 1, narrow);
+  sign_model(narrow, fuzz::kSampleSecretKey, 7);
+  sign_model(model, fuzz::kSampleSecretKey, 7, wide);
+  std::string command = std::string("'") + BELLOWS_C_INTERFACE + "'";
+  for (const std::string& argument :
+       {model, saved(folder, "linear_first_grouped_additive"), profiled(folder, model),
+        folder.string(), tuned(folder, model), wide, narrow, fuzz::kSamplePublicKey}) {
+    command += " '" + argument + "'";
+  }
   EXPECT_EQ(std::system(command.c_str()), 0);
   std::filesystem::remove_all(folder);
 }

@@ -1311,6 +1311,28 @@ TEST_F(Command, SignMakesModelsThatOtherVerbsTellFromOlderAndUnsignedOnes) {
                  {"--min-generation needs --require-signature"});
 }
 
+TEST_F(Command, EveryVerbThatServesAModelCanAskForASignature) {
+  const std::string model = std::string(BELLOWS_SOURCE_DIR) + "/tests/golden/tiny.safetensors";
+  const std::string growth =
+      std::string(BELLOWS_SOURCE_DIR) + "/tests/golden/tiny_growth.safetensors";
+  const std::string narrow = path("narrow");
+  ASSERT_EQ(bellows("trim " + model + " --width 1 --out " + narrow).code, 0);
+  ASSERT_EQ(bellows("sign --new-key " + path("key")).code, 0);
+  const std::string image = digit_png(0, "pngs/class0/0.png");
+  for (const std::string& line :
+       {"evaluate " + model, "infer " + model + " " + image, "inspect " + model,
+        "export " + model + " --out " + path("result"),
+        "profile " + model + " --seconds 0.01 --out " + path("result"),
+        "tune " + model + " --out " + path("result"),
+        "run " + model + " --profile " + path("none.json"),
+        "apply " + growth + " " + narrow + " --out " + path("result")}) {
+    SCOPED_TRACE(line);
+    expect_refused(bellows(line + " --require-signature " + path("key.public")), 1,
+                   {"is not signed"});
+    EXPECT_FALSE(std::filesystem::exists(path("result")));
+  }
+}
+
 TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {
   const std::string run = config(digits());
   const std::string model = path("run/model.safetensors");

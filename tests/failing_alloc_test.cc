@@ -6,13 +6,17 @@
 #include <bellows/bellows_c.h>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
+
+#include "tests/fuzz/samples.h"
 
 namespace {
 
@@ -158,6 +162,109 @@ TEST(MemoryRunsOut, WhileAControllerIsMade) {
               return status;
             }),
             2);
+}
+
+// Of the sample model, a profile and policies, as files; and what else is wanted of them.
+class MemoryRunsOutOverFiles : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    namespace fs = std::filesystem;
+    // In memory where that is a folder: every file is flushed to its disk.
+    folder_ = (fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) /
+              ("bellows-failing-alloc-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+    bellows::internal::write_profile(folder_ / "profile", bellows::fuzz::sample_profile());
+    bellows::internal::write_policies(folder_ / "policies", bellows::fuzz::sample_policies());
+    bellows::fuzz::write_sample_with_selector(folder_ / "model");
+    bellows::trim_model(folder_ / "model", 1, folder_ / "narrow");
+    ASSERT_EQ(bellows_model_load(path("model").c_str(), nullptr, &model_), BELLOWS_OK)
+        << bellows_last_error();
+  }
+  void TearDown() override {
+    bellows_model_free(model_);
+    std::filesystem::remove_all(folder_);
+  }
+  [[nodiscard]] std::string path(const char* name) const { return folder_ / name; }
+
+  std::filesystem::path folder_;
+  bellows_model* model_ = nullptr;
+};
+
+TEST_F(MemoryRunsOutOverFiles, WhileProfilesAndPoliciesAreReadAndControllersMadeOfThem) {
+  const std::string profile = path("profile");
+  const std::string policies = path("policies");
+  const auto all = [&] {
+    bellows_profile* read = nullptr;
+    bellows_policies* stops = nullptr;
+    bellows_controller* widths = nullptr;
+    bellows_controller* points = nullptr;
+    bellows_status status = bellows_profile_load(profile.c_str(), &read);
+    if (status == BELLOWS_OK) status = bellows_profile_check_device(read);
+    if (status == BELLOWS_OK) status = bellows_policies_load(policies.c_str(), model_, &stops);
+    if (status == BELLOWS_OK) {
+      status = bellows_controller_create_from(read, model_, 1, nullptr, nullptr, &widths);
+    }
+    if (status == BELLOWS_OK) {
+      status = bellows_controller_create_with(read, stops, model_, 1, nullptr, nullptr, &points);
+    }
+    EXPECT_EQ(status == BELLOWS_OK, points != nullptr);
+    bellows_controller_free(points);
+    bellows_controller_free(widths);
+    bellows_policies_free(stops);
+    bellows_profile_free(read);
+    return status;
+  };
+  ASSERT_EQ(all(), BELLOWS_OK) << bellows_last_error();
+  EXPECT_GT(fail_everywhere(all), 100);
+}
+
+TEST_F(MemoryRunsOutOverFiles, WhileModelsGrowAndAreTrimmed) {
+  const std::string wide = path("model");
+  const std::string narrow = path("narrow");
+  const std::string growth = path("growth");
+  const std::string result = path("result");
+  const auto all = [&] {
+    bellows_status status =
+        bellows_write_growth(wide.c_str(), narrow.c_str(), growth.c_str(), nullptr);
+    if (status == BELLOWS_OK) {
+      status = bellows_apply_growth(growth.c_str(), narrow.c_str(), result.c_str(), nullptr);
+    }
+    if (status == BELLOWS_OK) status = bellows_trim_model(wide.c_str(), 1, result.c_str());
+    return status;
+  };
+  ASSERT_EQ(all(), BELLOWS_OK) << bellows_last_error();
+  EXPECT_GT(fail_everywhere(all), 100);
+}
+
+TEST_F(MemoryRunsOutOverFiles, WhileAnImageIsClassified) {
+  bellows_policies* stops = nullptr;
+  bellows_controller* controller = nullptr;
+  bellows_profile* profile = nullptr;
+  bellows_session* session = nullptr;
+  ASSERT_EQ(bellows_profile_load(path("profile").c_str(), &profile), BELLOWS_OK);
+  ASSERT_EQ(bellows_policies_load(path("policies").c_str(), model_, &stops), BELLOWS_OK);
+  ASSERT_EQ(
+      bellows_controller_create_with(profile, stops, model_, 1, nullptr, nullptr, &controller),
+      BELLOWS_OK);
+  ASSERT_EQ(bellows_session_create(model_, nullptr, &session), BELLOWS_OK);
+  const std::vector<float> image(2, 0.5F);
+  std::size_t count = 0;
+  ASSERT_EQ(bellows_policies_count(stops, &count), BELLOWS_OK);
+  const auto all = [&] {
+    bellows_answer answer = BELLOWS_ANSWER_INIT;
+    bellows_status status = BELLOWS_OK;
+    for (std::size_t i = 0; i < count && status == BELLOWS_OK; ++i) {
+      status = bellows_session_classify_by(session, image.data(), image.size(), stops, i, &answer);
+    }
+    if (status != BELLOWS_OK) return status;
+    return bellows_session_classify(session, image.data(), image.size(), controller, &answer);
+  };
+  ASSERT_EQ(all(), BELLOWS_OK) << bellows_last_error();
+  fail_everywhere(all);
+  bellows_session_free(session);
+  bellows_controller_free(controller);
+  bellows_policies_free(stops);
+  bellows_profile_free(profile);
 }
 
 }  // namespace

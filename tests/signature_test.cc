@@ -171,6 +171,13 @@ TEST_F(SignatureTest, AnOlderReleaseIsNotAppliedOverANewerOne) {
       refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, narrow_); }),
       AllOf(HasSubstr("growth.safetensors"), HasSubstr("generation 7"), HasSubstr("at least 8")));
   EXPECT_TRUE(read_file(narrow_) == before);
+  // Nor in the place of a newer one by way of an older base.
+  const std::string base = folder_ / "base.safetensors";
+  sign_model(narrow_, key_.secret_key, 7, base);
+  EXPECT_THAT(refusal(ErrorCode::kUntrusted, [&] { apply_growth(growth_, base, narrow_); }),
+              AllOf(HasSubstr("at least 8"), HasSubstr("narrow.safetensors' has")));
+  EXPECT_TRUE(read_file(narrow_) == before);
+  apply_growth(growth_, base, folder_ / "elsewhere.safetensors");
   sign_model(wide_, key_.secret_key, 8);
   write_growth(wide_, narrow_, growth_);
   apply_growth(growth_, narrow_);

@@ -29,6 +29,7 @@ const std::filesystem::path& folder() {
     internal::write_profile(path / "profile.json", sample_profile());
     internal::write_policies(path / "policies.json", sample_policies());
     sign_model(kSampleModel, kSampleSecretKey, 7, path / "signed");
+    write_sample_with_selector(path / "selector");
     return path;
   }();
   return kFolder;
@@ -121,7 +122,8 @@ class Caller {
     static const std::string kProfile = folder() / "profile.json";
     static const std::string kPolicies = folder() / "policies.json";
     static const std::string kSigned = folder() / "signed";
-    switch (byte() % 8) {
+    static const std::string kSelector = folder() / "selector";
+    switch (byte() % 9) {
       case 0:
         return kProfile.c_str();
       case 1:
@@ -136,6 +138,8 @@ class Caller {
         return nullptr;
       case 6:
         return kSigned.c_str();
+      case 7:
+        return kSelector.c_str();
       default:
         return kSampleModel.c_str();
     }
@@ -225,6 +229,8 @@ void Caller::call_model(int which) {
     case 2: {
       bellows_model_info info = with_size(bellows_model_info BELLOWS_MODEL_INFO_INIT);
       check(bellows_model_describe(model, byte() % 16 == 0 ? nullptr : &info));
+      std::int64_t generation = 0;
+      check(bellows_model_generation(model, byte() % 16 == 0 ? nullptr : &generation));
       return;
     }
     case 3: {
@@ -280,6 +286,7 @@ void Caller::call_model(int which) {
       const char* out = result_path();
       if (out == nullptr) return;
       check(bellows_apply_growth(first, second, out, byte() % 2 == 0 ? nullptr : &facts));
+      check(bellows_apply_signed_growth(first, second, out, public_key(), nullptr));
       check(bellows_write_growth(first, second, out, byte() % 2 == 0 ? nullptr : &facts));
       check(bellows_trim_model(first, number(), out));
       return;
@@ -288,6 +295,8 @@ void Caller::call_model(int which) {
       bellows_session_options options = BELLOWS_SESSION_OPTIONS_INIT;
       options.max_batch = byte() % 4 == 0 ? number() : 1 + byte() % 3;
       options.memory_mode = byte() % 4 == 0 ? number() : byte() % 2;
+      options.threads = byte() % 4 == 0 ? number() % 8 : 1 + byte() % 2;
+      options.max_bytes = byte() % 4 == 0 ? std::size_t{byte()} << 4 : 0;
       options.reserved = byte() % 16 == 0;
       options = with_size(options);
       bellows_session*& session = one_of(sessions_);

@@ -39,7 +39,7 @@ namespace bellows::fuzz {
 namespace {
 
 constexpr std::size_t kFactor = 8;
-constexpr std::size_t kSlack = std::size_t{16} << 20;
+constexpr std::size_t kSlack = std::size_t{1} << 20;
 
 // Fields of the one limit that is in force; hooks cannot be taken away again.
 std::atomic<std::int64_t> in_use = 0;
@@ -92,15 +92,27 @@ void check_message(const Error& error) {
   }
 }
 
-MemoryLimit::MemoryLimit(std::size_t declared) : allowed_(kFactor * declared + kSlack) {
+MemoryLimit::MemoryLimit(std::size_t declared) : declared_(declared) {
   in_use = 0;
   most = 0;
 }
 
 MemoryLimit::~MemoryLimit() {
-  if (kHooked && most > static_cast<std::int64_t>(allowed_)) {
-    found(std::to_string(most) + " bytes were taken, " + std::to_string(allowed_) + " allowed");
+  const std::size_t allowed = kFactor * declared_ + kSlack;
+  if (kHooked && most > static_cast<std::int64_t>(allowed)) {
+    found(std::to_string(most) + " bytes were taken, " + std::to_string(allowed) + " allowed");
   }
+}
+
+void MemoryLimit::declare(std::size_t bytes) { declared_ += bytes; }
+
+std::size_t bytes_as_values(Bytes text) {
+  constexpr std::size_t kValueBytes = 64;
+  const auto separates = [](std::uint8_t c) {
+    return c == ',' || c == '[' || c == '{' || c == ':' || c == '=' || c == '\n';
+  };
+  return text.size() +
+         kValueBytes * static_cast<std::size_t>(std::ranges::count_if(text, separates));
 }
 
 std::size_t unpacked_bytes(Bytes bytes) {

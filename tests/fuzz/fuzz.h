@@ -49,8 +49,8 @@ bool accepted(const Read& read) {
 }
 
 /// Where the sanitizer counts the heap: notes what is in use, and ends the program when destroyed
-/// if more than 8 x `declared` bytes and a slack of 16 MiB (which covers texts of 64 KiB as trees)
-/// were taken at any time in between. Elsewhere nothing. One at a time.
+/// if more than 8 x `declared` bytes and a slack of 1 MiB were taken at any time in between.
+/// Elsewhere nothing. One at a time.
 class MemoryLimit {
  public:
   /// `declared`: what the input says that it needs; at least its own length.
@@ -59,9 +59,16 @@ class MemoryLimit {
   MemoryLimit(const MemoryLimit&) = delete;
   MemoryLimit& operator=(const MemoryLimit&) = delete;
 
+  /// As soon as it is known: what was read says that it needs so much more.
+  void declare(std::size_t bytes);
+
  private:
-  std::size_t allowed_;
+  std::size_t declared_;
 };
+
+/// What a text needs by its own account: its length, and a small object for each value in it, which
+/// a text separates by commas, brackets, signs of equality and ends of lines.
+[[nodiscard]] std::size_t bytes_as_values(Bytes text);
 
 /// Length of what a gzip, xz or plain file unpacks to, or up to where it is damaged.
 [[nodiscard]] std::size_t unpacked_bytes(Bytes bytes);

@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   static const fuzz::Files kFiles;
   const fuzz::MemoryFile file({data, size});
-  const fuzz::MemoryLimit limit(size);
+  const fuzz::MemoryLimit limit(fuzz::bytes_as_values({data, size}));
   if (!fuzz::accepted([&] { apply_growth(file.path(), kFiles.narrow, kFiles.wide); })) return 0;
   // Whatever was made of it is a model.
   if (load_model(kFiles.wide).network.groups() < 2) fuzz::found("a growth that adds nothing");

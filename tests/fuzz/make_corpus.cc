@@ -65,6 +65,7 @@ void write_archive(const std::filesystem::path& path, bool tar, int filter,
 void write_models(const std::filesystem::path& folder) {
   std::filesystem::copy(kSampleModel, folder / "tiny");
   sign_model(kSampleModel, kSampleSecretKey, 7, folder / "signed");
+  write_sample_with_selector(folder / "selector");
   const std::vector<NamedNetwork> networks = property_networks();
   for (const NamedNetwork& named : networks) {
     const std::filesystem::path path = folder / named.name;

@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   static const Model kModel = Model::load(BELLOWS_SOURCE_DIR "/tests/golden/tiny.safetensors");
   const fuzz::MemoryFile file({data, size});
-  const fuzz::MemoryLimit limit(size);
+  const fuzz::MemoryLimit limit(fuzz::bytes_as_values({data, size}));
   fuzz::accepted([&] {
     const Profile profile = Profile::load(file.path());
     fuzz::accepted([&] { profile.check_device(); });

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   const std::string text(reinterpret_cast<const char*>(data), size);
   const fuzz::MemoryFile file({data, size});
-  const fuzz::MemoryLimit limit(size);
+  const fuzz::MemoryLimit limit(fuzz::bytes_as_values({data, size}));
   ConfigValue table;
   if (!fuzz::accepted([&] { table = parse_toml(text, "fuzz.toml"); })) return 0;
   fuzz::accepted([&] {

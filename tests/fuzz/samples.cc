@@ -1,5 +1,6 @@
 #include "tests/fuzz/samples.h"
 
+#include "engine/model_file.h"
 #include "engine/model_state.h"
 
 namespace bellows::fuzz {
@@ -9,7 +10,22 @@ std::vector<std::string> hashes() {
   return internal::state_of(Model::load(kSampleModel))->group_sha256;
 }
 
+// Two units, which look at two probabilities, three confidences; stops now and then.
+Selector sample_selector() {
+  return {.alpha = 0.1,
+          .widths = {{.hidden_weight = {1, -1, 0.5, 0.25, 2, -1, 1, 0.5, 0.25, 2},
+                      .hidden_bias = {0.1F, 0},
+                      .weight = {1, -2},
+                      .bias = 0.05F}}};
+}
+
 }  // namespace
+
+void write_sample_with_selector(const std::filesystem::path& path) {
+  ModelFile file = load_model(kSampleModel);
+  file.info.selectors = {sample_selector()};
+  save_model(path, file.network, file.weights, file.info);
+}
 
 internal::ProfileData sample_profile() {
   internal::ProfileData data{.model_file = "tiny.safetensors",
@@ -59,11 +75,14 @@ internal::PolicyData sample_policies() {
        .thresholds = {0.4},
        .temperatures = {1.5},
        .tuning = {0.88, 18, {0.6, 0.4}}},
+      {.kind = "selector", .found_by = "selector", .selector = 1, .tuning = {0.87, 20, {0.5, 0.5}}},
       {.kind = "mixture",
        .found_by = "mixture of policies",
-       .parts = {1, 3},
+       .parts = {1, 4},
        .shares = {0.5, 0.5},
        .tuning = {0.79, 14, {0.8, 0.2}}}};
+  data.selectors = {
+      {.number = 1, .sha256 = internal::selector_sha256(sample_selector()), .alpha = 0.1}};
   data.calibration = {{.width = 1, .temperature = 1.5, .counts = {1, 2}}};
   return data;
 }

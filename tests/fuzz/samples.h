@@ -3,6 +3,7 @@
 
 #include <bellows/bellows.h>
 
+#include <filesystem>
 #include <string>
 
 #include "engine/policy_data.h"
@@ -22,6 +23,10 @@ inline const std::string kSampleSecretKey =
     "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60" + kSamplePublicKey;
 
 [[nodiscard]] internal::ProfileData sample_profile();
+/// Of the sample model with its selector.
 [[nodiscard]] internal::PolicyData sample_policies();
+
+/// Writes the sample model with a selector in it.
+void write_sample_with_selector(const std::filesystem::path& path);
 
 }  // namespace bellows::fuzz

@@ -2,16 +2,18 @@
 
 #include <bellows/error.h>
 #include <matio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <cerrno>
 #include <fstream>
 #include <memory>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "training/data/archive_reader.h"
@@ -38,39 +40,32 @@ constexpr std::uint32_t kCompressedElement = 15;
   corrupt(file, part + " is damaged: " + what + "; fetch the file again");
 }
 
-// An unpacked copy of a compressed .mat, since libmatio wants a path. Readable by its owner only.
-class TemporaryCopy {
+// An unpacked copy of a compressed .mat, since libmatio wants a path: a file in memory.
+class UnpackedCopy {
  public:
-  explicit TemporaryCopy(const std::filesystem::path& file) {
+  explicit UnpackedCopy(const std::filesystem::path& file) {
     const std::vector<std::uint8_t> bytes = read_unpacked(file);
-    std::string pattern = (std::filesystem::temp_directory_path() / "bellows-svhn-XXXXXX").string();
-    const int descriptor = ::mkstemp(pattern.data());
-    if (descriptor < 0) {
-      throw Error(ErrorCode::kIoError, pattern + ": cannot be created to unpack " + file.string());
-    }
-    ::close(descriptor);
-    path_ = pattern;
-    std::ofstream out(path_, std::ios::binary);
+    descriptor_ = ::memfd_create("svhn", MFD_CLOEXEC);
+    std::ofstream out(path(), std::ios::binary);
     out.write(reinterpret_cast<const char*>(bytes.data()),
               static_cast<std::streamsize>(bytes.size()));
     out.close();
-    if (!out) {
-      remove();
-      throw Error(ErrorCode::kIoError, pattern + ": cannot be written to unpack " + file.string());
-    }
+    if (descriptor_ >= 0 && out) return;
+    const std::string reason = std::generic_category().message(errno);
+    if (descriptor_ >= 0) ::close(descriptor_);
+    throw Error(ErrorCode::kIoError, file.string() + ": cannot be unpacked in memory: " + reason +
+                                         "; put an unpacked .mat beside it");
   }
-  ~TemporaryCopy() { remove(); }
-  TemporaryCopy(const TemporaryCopy&) = delete;
-  TemporaryCopy& operator=(const TemporaryCopy&) = delete;
+  ~UnpackedCopy() { ::close(descriptor_); }
+  UnpackedCopy(const UnpackedCopy&) = delete;
+  UnpackedCopy& operator=(const UnpackedCopy&) = delete;
 
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::filesystem::path path() const {
+    return "/proc/self/fd/" + std::to_string(descriptor_);
+  }
 
  private:
-  void remove() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  std::filesystem::path path_;
+  int descriptor_ = -1;
 };
 
 struct CloseMat {
@@ -339,7 +334,7 @@ Dataset read_svhn_file(const std::filesystem::path& file) {
     throw Error(ErrorCode::kIoError, file.string() + ": is no regular file");
   }
   if (!is_packed(file)) return read_mat(file, file);
-  const TemporaryCopy copy(file);
+  const UnpackedCopy copy(file);
   return read_mat(file, copy.path());
 }
 
