@@ -38,8 +38,7 @@ std::size_t __sanitizer_get_allocated_size(const volatile void* memory);
 namespace bellows::fuzz {
 namespace {
 
-constexpr std::size_t kFactor = 8;
-constexpr std::size_t kSlack = std::size_t{1} << 20;
+constexpr std::size_t kSlack = std::size_t{2} << 20;
 
 // Fields of the one limit that is in force; hooks cannot be taken away again.
 std::atomic<std::int64_t> in_use = 0;

@@ -48,8 +48,11 @@ bool accepted(const Read& read) {
   }
 }
 
+/// So many times as much as an input needs by its own account may be taken.
+inline constexpr std::size_t kFactor = 8;
+
 /// Where the sanitizer counts the heap: notes what is in use, and ends the program when destroyed
-/// if more than 8 x `declared` bytes and a slack of 1 MiB were taken at any time in between.
+/// if more than 8 x `declared` bytes and a slack of 2 MiB were taken at any time in between.
 /// Elsewhere nothing. One at a time.
 class MemoryLimit {
  public:
@@ -69,6 +72,9 @@ class MemoryLimit {
 /// What a text needs by its own account: its length, and a small object for each value in it, which
 /// a text separates by commas, brackets, signs of equality and ends of lines.
 [[nodiscard]] std::size_t bytes_as_values(Bytes text);
+
+/// What xz's decoder takes at its usual setting: a window of 8 MiB, and tables.
+inline constexpr std::size_t kWindowBytes = std::size_t{9} << 20;
 
 /// Length of what a gzip, xz or plain file unpacks to, or up to where it is damaged.
 [[nodiscard]] std::size_t unpacked_bytes(Bytes bytes);

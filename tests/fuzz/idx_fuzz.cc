@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace bellows;  // NOLINT(google-build-using-namespace): one function
   const fuzz::Bytes bytes(data, size);
   const fuzz::MemoryFile file(bytes);
-  const fuzz::MemoryLimit limit(fuzz::unpacked_bytes(bytes));
+  // The window is taken once, whatever is in it.
+  const fuzz::MemoryLimit limit(fuzz::unpacked_bytes(bytes) + fuzz::kWindowBytes / fuzz::kFactor);
   fuzz::accepted([&] {
     const IdxImages images = read_idx_images(file.path());
     const auto values = static_cast<std::size_t>(images.count) *
