@@ -1,18 +1,22 @@
 // Many threads over one model for a long time: sessions come and go, run, refine, stop early and
 // are driven by controllers whose targets change, while the model's file is replaced and loaded
 // anew under them. Every answer is compared, bit for bit, with that of one thread alone: logits of
-// all widths, and at which width it was given.
+// all widths, and at which width it was given. Every few seconds all threads rest, with no session
+// of theirs alive, and what memory the process then holds is noted: while they work it wavers by
+// megabytes, with the sizes of the sessions that happen to be there.
 //
 //   bellows_soak [--minutes M] [--threads N] [MODEL MODEL]
 //
 // Ends with exit code 1 for a wrong answer, an unexpected error, or memory that grows.
 #include <bellows/bellows.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <cxxopts.hpp>
@@ -40,7 +44,7 @@ constexpr double kMaxGrowth = 1;  // MB an hour
 // A slope over less is noise.
 constexpr double kLeastMinutesForGrowth = 10;
 
-constexpr double kSamplesPerSecond = 20;
+constexpr double kRestSeconds = 5;  // from one to the next
 
 struct Served {
   explicit Served(Model loaded) : model(std::move(loaded)) {}
@@ -175,24 +179,28 @@ class Soak {
     std::jthread swapper([this] {
       for (int number = 1; !over_; number = 1 - number) {
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        rest();
         swap(number);
       }
     });
     // Written upon beforehand: what is noted of memory must not take any.
     std::vector<std::pair<double, double>> memory(
-        static_cast<std::size_t>(60 * minutes_ * kSamplesPerSecond) + 1);
+        static_cast<std::size_t>(60 * minutes_ / kRestSeconds) + 1);
     std::size_t samples = 0;
+    double next_rest = std::min(kRestSeconds, 10 * minutes_);
     double next_line = 0;
     while (elapsed() < 60 * minutes_) {
-      // Often: sessions come and go, so that memory wavers by megabytes within a second.
-      std::this_thread::sleep_for(std::chrono::duration<double>(1 / kSamplesPerSecond));
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      if (elapsed() < next_rest) continue;
+      next_rest += kRestSeconds;
+      const double mb = memory_at_rest();
       if (elapsed() > kWarmUpShare * 60 * minutes_ && samples < memory.size()) {
-        memory[samples++] = {elapsed(), resident_mb()};
+        memory[samples++] = {elapsed(), mb};
       }
       if (elapsed() >= next_line) {
-        std::printf("%6.0f s: %lld answers, %lld wrong, %d models loaded, %.1f MB\n", elapsed(),
-                    static_cast<long long>(answers_), static_cast<long long>(wrong_), swaps_.load(),
-                    resident_mb());
+        std::printf("%6.0f s: %lld answers, %lld wrong, %d models loaded, %.1f MB at rest\n",
+                    elapsed(), static_cast<long long>(answers_), static_cast<long long>(wrong_),
+                    swaps_.load(), mb);
         std::fflush(stdout);
         next_line += std::max(10.0, 60 * minutes_ / 30);
       }
@@ -219,6 +227,32 @@ class Soak {
     }
   }
 
+  // Waits here while all are to rest.
+  void rest() {
+    std::unique_lock lock(rest_mutex_);
+    if (!resting_is_due_) return;
+    ++resting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !resting_is_due_; });
+    if (--resting_ == 0) changed_.notify_all();
+  }
+
+  double memory_at_rest() {
+    std::unique_lock lock(rest_mutex_);
+    resting_is_due_ = true;
+    changed_.wait(lock, [this] { return resting_ == threads_ + 1; });
+    // The two models are not of one size, and what the heap keeps for whoever comes next is
+    // nobody's.
+    served_.reset();
+    ::malloc_trim(0);
+    const double mb = resident_mb();
+    swap(0);
+    resting_is_due_ = false;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return resting_ == 0; });
+    return mb;
+  }
+
   std::shared_ptr<const Served> current() {
     const std::lock_guard lock(mutex_);
     return served_;
@@ -234,6 +268,7 @@ class Soak {
     std::mt19937 random(static_cast<unsigned>(100 + number));
     cli::LatencyHistogram times;
     while (!over_) {
+      rest();
       try {
         serve(*current(), random, times);
       } catch (const std::exception& error) {
@@ -269,7 +304,7 @@ class Soak {
     Controller controller(points, {.max_latency_us = 100});
     std::vector<Policy> policies = policies_for(groups);
     std::size_t policy = 0;
-    for (int request = 0; request < 300 && !over_; ++request) {
+    for (int request = 0; request < 300 && !over_ && !resting_is_due_; ++request) {
       const std::size_t image = random() % kImages;
       const std::size_t count = batched ? 1 + random() % kBatch : 1;
       const std::span<const float> one(&images_[image * reference.elements], reference.elements);
@@ -370,7 +405,8 @@ class Soak {
     if (memory.size() > 2) {
       const double slope = slope_of(memory);
       std::printf(
-          "resident memory after warming up: %.1f MB at first, %.1f MB at last, %+.2f MB an hour\n",
+          "resident memory at rest, after warming up: %.1f MB at first, %.1f MB at last, %+.2f MB "
+          "an hour\n",
           memory.front().second, memory.back().second, slope);
       if (minutes_ >= kLeastMinutesForGrowth) fine = fine && slope < kMaxGrowth;
     }
@@ -388,6 +424,10 @@ class Soak {
   std::vector<cli::LatencyHistogram> times_;  // of each thread
   cli::LatencyHistogram all_times_;
   std::vector<std::string> problems_;
+  std::mutex rest_mutex_;
+  std::condition_variable changed_;
+  int resting_ = 0;                           // of the workers and the swapper; by rest_mutex_
+  std::atomic<bool> resting_is_due_ = false;  // written under rest_mutex_
   std::atomic<bool> over_ = false;
   std::atomic<std::int64_t> answers_ = 0;
   std::atomic<std::int64_t> wrong_ = 0;
