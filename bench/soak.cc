@@ -46,11 +46,12 @@ constexpr double kLeastMinutesForGrowth = 10;
 
 constexpr double kRestSeconds = 5;  // from one to the next
 
+// A model as it was loaded, and which of the two files it came from.
 struct Served {
   explicit Served(Model loaded) : model(std::move(loaded)) {}
 
   Model model;
-  int number = 0;  // which of the two files it came from
+  int number = 0;
 };
 
 using Logits = std::vector<float>;
@@ -269,8 +270,10 @@ class Soak {
     cli::LatencyHistogram times;
     while (!over_) {
       rest();
+      const std::shared_ptr<const Served> served = current();
+      if (served == nullptr) continue;  // it could not be loaded, which is noted
       try {
-        serve(*current(), random, times);
+        serve(*served, random, times);
       } catch (const std::exception& error) {
         note(error.what());
       }
@@ -347,7 +350,8 @@ class Soak {
           reached = points[result.decision.point].width;
           const Logits& logits = expected.logits[static_cast<std::size_t>(reached - 1)][image];
           const auto label = std::ranges::max_element(logits) - logits.begin();
-          compare(result, reached, static_cast<int>(label), result.confidence, image);
+          compare(result, reached, static_cast<int>(label),
+                  session.probabilities()[static_cast<std::size_t>(label)], image);
           images = 1;
         }
       }

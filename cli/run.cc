@@ -74,9 +74,9 @@ class RunLog {
 
  private:
   void check() const {
-    if (!path_.empty() && !file_)
-      throw Error(ErrorCode::kIoError,
-                  path_ + ": cannot be written (disk full?); choose another folder");
+    if (path_.empty() || file_) return;
+    throw Error(ErrorCode::kIoError,
+                path_ + ": cannot be written (disk full?); choose another folder");
   }
 
   Console* console_;

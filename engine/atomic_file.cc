@@ -1,7 +1,6 @@
 #include "engine/atomic_file.h"
 
 #include <bellows/error.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,11 +9,12 @@
 #include <charconv>
 #include <csignal>
 #include <ctime>
-#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include "engine/folder_entries.h"
 
 namespace bellows {
 namespace {
@@ -113,21 +113,16 @@ bool AtomicFile::take_temporary_name(const Take& take) {
   return false;
 }
 
-// What cannot be looked at or removed stays: it is in nobody's way. By the system's calls, since
-// the library's iterator ends the program where memory runs out.
+// What cannot be looked at or removed stays: it is in nobody's way.
 void AtomicFile::remove_leftovers() const {
-  const auto close = [](DIR* folder) { ::closedir(folder); };
-  const std::unique_ptr<DIR, decltype(close)> folder(::opendir(folder_.c_str()), close);
-  if (folder == nullptr) return;
-  const int descriptor = ::dirfd(folder.get());
-  while (const dirent* entry = ::readdir(folder.get())) {
-    const std::optional<pid_t> process = process_of(entry->d_name);
-    if (!process || ::kill(*process, 0) == 0 || errno != ESRCH) continue;
+  for_each_entry(folder_, [](int folder, const char* name) {
+    const std::optional<pid_t> process = process_of(name);
+    if (!process || ::kill(*process, 0) == 0 || errno != ESRCH) return;
     struct stat facts {};
-    if (::fstatat(descriptor, entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (::time(nullptr) - facts.st_mtime < kAgeOfLeftovers) continue;
-    ::unlinkat(descriptor, entry->d_name, 0);
-  }
+    if (::fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (::time(nullptr) - facts.st_mtime < kAgeOfLeftovers) return;
+    ::unlinkat(folder, name, 0);
+  });
 }
 
 void AtomicFile::fail(const char* what) const {

@@ -1,7 +1,6 @@
 #include "engine/sysfs.h"
 
 #include <bellows/error.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,9 +9,10 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 #include <string_view>
 #include <system_error>
+
+#include "engine/folder_entries.h"
 
 namespace bellows {
 namespace {
@@ -88,13 +88,10 @@ long long Sysfs::number(const std::string& file) const {
 
 std::vector<std::string> Sysfs::list(const std::string& folder) const {
   std::vector<std::string> names;
-  const auto close = [](DIR* opened) { ::closedir(opened); };
-  // The library's iterator would end the program where memory runs out.
-  const std::unique_ptr<DIR, decltype(close)> opened(::opendir((root_ / folder).c_str()), close);
-  while (const dirent* entry = opened == nullptr ? nullptr : ::readdir(opened.get())) {
-    const std::string_view name = entry->d_name;
+  for_each_entry(root_ / folder, [&names](int /*folder*/, const char* entry) {
+    const std::string_view name = entry;
     if (name != "." && name != "..") names.emplace_back(name);
-  }
+  });
   std::ranges::sort(names, before);
   return names;
 }

@@ -36,7 +36,7 @@ expect_refused() {
   if ! grep -qE "^bellows [a-z]+: error: .*$file.*No space left on device" said; then
     fail "'$*' said: $(cat said)"
   fi
-  if compgen -G 'full/**/.bellows-*' > /dev/null; then fail "a half-made file is left by: $*"; fi
+  if [[ -n $(find full -name '.bellows-*') ]]; then fail "a half-made file is left by: $*"; fi
 }
 
 cat > run.toml << 'TOML'
