@@ -1,11 +1,12 @@
 // Many threads over one model for a long time: sessions come and go, run, refine, stop early and
 // are driven by controllers whose targets change, while the model's file is replaced and loaded
 // anew under them. Every answer is compared, bit for bit, with that of one thread alone: logits of
-// all widths, and at which width it was given. Every few seconds all threads rest, with no session
-// of theirs alive, and what memory the process then holds is noted: while they work it wavers by
-// megabytes, with the sizes of the sessions that happen to be there.
+// all widths, and at which width it was given. Every few seconds all threads end, others take their
+// places, and what memory the process holds between is noted. While threads live it wavers by
+// megabytes: with the sizes of the sessions that happen to be there, and with what the C library
+// keeps for each thread, freed pieces of every size that it was ever asked for.
 //
-//   bellows_soak [--minutes M] [--threads N] [MODEL MODEL]
+//   bellows_soak [--minutes M] [--threads N] [--arenas N] [MODEL MODEL]
 //
 // Ends with exit code 1 for a wrong answer, an unexpected error, or memory that grows.
 #include <bellows/bellows.h>
@@ -16,7 +17,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <cxxopts.hpp>
@@ -37,14 +37,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kImages = 64;
 constexpr int kBatch = 3;
-// Of the time, in which threads, their stacks and the heap's pools come into being: not looked at
-// for growth.
+// Of the time, in which the heap's pools and oneDNN's caches come into being: not looked at for
+// growth.
 constexpr double kWarmUpShare = 0.2;
 constexpr double kMaxGrowth = 1;  // MB an hour
 // A slope over less is noise.
 constexpr double kLeastMinutesForGrowth = 10;
 
-constexpr double kRestSeconds = 5;  // from one to the next
+// From the coming of threads to their end.
+constexpr double kRoundSeconds = 5;
 
 // A model as it was loaded, and which of the two files it came from.
 struct Served {
@@ -127,29 +128,37 @@ Reference reference_of(const std::string& file, std::vector<float>& images) {
   return reference;
 }
 
+struct Memory {
+  double seconds = 0;      // since the start
+  double resident_mb = 0;  // of the process
+  double heap_mb = 0;      // asked for and not yet freed
+};
+
+// /proc/self/statm is off by some pages for each processor, since Linux adds them up late.
 double resident_mb() {
-  std::ifstream file("/proc/self/statm");
-  double pages = 0;
-  file >> pages >> pages;
-  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
+  std::ifstream file("/proc/self/smaps_rollup");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Rss:")) return std::stod(line.substr(4)) * 1024 / 1e6;
+  }
+  throw Error(ErrorCode::kIoError, "/proc/self/smaps_rollup: tells no resident memory");
 }
 
 // Least squares, in MB an hour.
-double slope_of(const std::vector<std::pair<double, double>>& samples) {
+double slope_of(const std::vector<Memory>& samples, double Memory::*mb) {
   double time = 0;
   double memory = 0;
-  for (const auto& [seconds, mb] : samples) {
-    time += seconds;
-    memory += mb;
+  for (const Memory& sample : samples) {
+    time += sample.seconds;
+    memory += sample.*mb;
   }
   const auto count = static_cast<double>(samples.size());
   time /= count;
   memory /= count;
   double above = 0;
   double below = 0;
-  for (const auto& [seconds, mb] : samples) {
-    above += (seconds - time) * (mb - memory);
-    below += (seconds - time) * (seconds - time);
+  for (const Memory& sample : samples) {
+    above += (sample.seconds - time) * (sample.*mb - memory);
+    below += (sample.seconds - time) * (sample.seconds - time);
   }
   return below > 0 ? 3600 * above / below : 0;
 }
@@ -162,53 +171,35 @@ class Soak {
         threads_(threads),
         minutes_(minutes),
         path_(std::filesystem::temp_directory_path() /
-              ("bellows-soak-" + std::to_string(::getpid()) + ".safetensors")) {}
+              ("bellows-soak-" + std::to_string(::getpid()) + ".safetensors")),
+        times_(static_cast<std::size_t>(threads)) {}
   ~Soak() { ::unlink(path_.c_str()); }
   Soak(const Soak&) = delete;
   Soak& operator=(const Soak&) = delete;
 
   bool run() {
-    swap(0);
-    if (current() == nullptr) return report({});
     const Clock::time_point start = Clock::now();
     const auto elapsed = [start] {
       return std::chrono::duration<double>(Clock::now() - start).count();
     };
-    std::vector<std::jthread> workers;
-    workers.reserve(static_cast<std::size_t>(threads_));
-    for (int i = 0; i < threads_; ++i) workers.emplace_back([this, i] { work(i); });
-    std::jthread swapper([this] {
-      for (int number = 1; !over_; number = 1 - number) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
-        rest();
-        swap(number);
-      }
-    });
+    const double end = 60 * minutes_;
     // Written upon beforehand: what is noted of memory must not take any.
-    std::vector<std::pair<double, double>> memory(
-        static_cast<std::size_t>(60 * minutes_ / kRestSeconds) + 1);
+    std::vector<Memory> memory(static_cast<std::size_t>(end / kRoundSeconds) + 1);
     std::size_t samples = 0;
-    double next_rest = std::min(kRestSeconds, 10 * minutes_);
     double next_line = 0;
-    while (elapsed() < 60 * minutes_) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      if (elapsed() < next_rest) continue;
-      next_rest += kRestSeconds;
-      const double mb = memory_at_rest();
-      if (elapsed() > kWarmUpShare * 60 * minutes_ && samples < memory.size()) {
-        memory[samples++] = {elapsed(), mb};
-      }
-      if (elapsed() >= next_line) {
-        std::printf("%6.0f s: %lld answers, %lld wrong, %d models loaded, %.1f MB at rest\n",
-                    elapsed(), static_cast<long long>(answers_), static_cast<long long>(wrong_),
-                    swaps_.load(), mb);
-        std::fflush(stdout);
-        next_line += std::max(10.0, 60 * minutes_ / 30);
-      }
+    for (unsigned round = 0; elapsed() < end; ++round) {
+      serve_a_round(round, std::min(kRoundSeconds, std::max(0.1, end / 5)));
+      const Memory now = memory_between_rounds(elapsed());
+      if (now.seconds > kWarmUpShare * end && samples < memory.size()) memory[samples++] = now;
+      if (now.seconds < next_line) continue;
+      std::printf(
+          "%6.0f s: %lld answers, %lld wrong, %d models loaded, %.2f MB resident, %.3f MB of "
+          "heap\n",
+          now.seconds, static_cast<long long>(answers_), static_cast<long long>(wrong_),
+          swaps_.load(), now.resident_mb, now.heap_mb);
+      std::fflush(stdout);
+      next_line += std::max(10.0, end / 30);
     }
-    over_ = true;
-    swapper.join();
-    workers.clear();
     memory.resize(samples);
     return report(memory);
   }
@@ -228,30 +219,29 @@ class Soak {
     }
   }
 
-  // Waits here while all are to rest.
-  void rest() {
-    std::unique_lock lock(rest_mutex_);
-    if (!resting_is_due_) return;
-    ++resting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return !resting_is_due_; });
-    if (--resting_ == 0) changed_.notify_all();
+  void serve_a_round(unsigned round, double seconds) {
+    over_ = false;
+    swap(0);
+    std::vector<std::jthread> workers;
+    workers.reserve(static_cast<std::size_t>(threads_));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(threads_); ++i) {
+      workers.emplace_back([this, round, i] { work(round, i); });
+    }
+    const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                                     std::chrono::duration<double>(seconds));
+    for (int number = 1; Clock::now() < end; number = 1 - number) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(std::min(0.2, 0.2 * seconds)));
+      swap(number);
+    }
+    over_ = true;
   }
 
-  double memory_at_rest() {
-    std::unique_lock lock(rest_mutex_);
-    resting_is_due_ = true;
-    changed_.wait(lock, [this] { return resting_ == threads_ + 1; });
-    // The two models are not of one size, and what the heap keeps for whoever comes next is
-    // nobody's.
+  Memory memory_between_rounds(double seconds) {
     served_.reset();
+    // What the heap keeps for whoever comes next is nobody's.
     ::malloc_trim(0);
-    const double mb = resident_mb();
-    swap(0);
-    resting_is_due_ = false;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return resting_ == 0; });
-    return mb;
+    const struct mallinfo2 heap = ::mallinfo2();
+    return {seconds, resident_mb(), static_cast<double>(heap.uordblks + heap.hblkhd) / 1e6};
   }
 
   std::shared_ptr<const Served> current() {
@@ -265,11 +255,11 @@ class Soak {
     if (problems_.size() < 20) problems_.push_back(problem);
   }
 
-  void work(int number) {
-    std::mt19937 random(static_cast<unsigned>(100 + number));
+  void work(unsigned round, std::size_t thread) {
+    std::mt19937 random(100 + round * static_cast<unsigned>(threads_) +
+                        static_cast<unsigned>(thread));
     cli::LatencyHistogram times;
     while (!over_) {
-      rest();
       const std::shared_ptr<const Served> served = current();
       if (served == nullptr) continue;  // it could not be loaded, which is noted
       try {
@@ -279,8 +269,7 @@ class Soak {
       }
     }
     const std::lock_guard lock(mutex_);
-    times_.push_back(times);
-    all_times_.add(times);
+    times_[thread].add(times);
   }
 
   // A session's life, of a few hundred requests.
@@ -307,7 +296,7 @@ class Soak {
     Controller controller(points, {.max_latency_us = 100});
     std::vector<Policy> policies = policies_for(groups);
     std::size_t policy = 0;
-    for (int request = 0; request < 300 && !over_ && !resting_is_due_; ++request) {
+    for (int request = 0; request < 300 && !over_; ++request) {
       const std::size_t image = random() % kImages;
       const std::size_t count = batched ? 1 + random() % kBatch : 1;
       const std::span<const float> one(&images_[image * reference.elements], reference.elements);
@@ -327,7 +316,8 @@ class Soak {
           while (session.width() < reached) session.refine();
           break;
         case 2:
-          session.run_until(some, Clock::now() + std::chrono::seconds(20));
+          // Long enough for all widths, whoever else has the processors meanwhile.
+          session.run_until(some, Clock::now() + std::chrono::hours(24));
           reached = groups;
           break;
         case 3: {
@@ -396,22 +386,25 @@ class Soak {
                 static_cast<long long>(times.count()));
   }
 
-  bool report(const std::vector<std::pair<double, double>>& memory) {
+  bool report(const std::vector<Memory>& memory) {
     std::printf("%.1f minutes, %d threads: %lld answers, %lld wrong, %d models loaded\n", minutes_,
                 threads_, static_cast<long long>(answers_), static_cast<long long>(wrong_),
                 swaps_.load());
+    cli::LatencyHistogram all_times;
     for (std::size_t i = 0; i < times_.size(); ++i) {
       print("thread " + std::to_string(i + 1), times_[i]);
+      all_times.add(times_[i]);
     }
-    print("all threads", all_times_);
+    print("all threads", all_times);
     for (const std::string& problem : problems_) std::printf("wrong: %s\n", problem.c_str());
-    bool fine = wrong_ == 0 && all_times_.count() > 0;
+    bool fine = wrong_ == 0 && all_times.count() > 0;
     if (memory.size() > 2) {
-      const double slope = slope_of(memory);
-      std::printf(
-          "resident memory at rest, after warming up: %.1f MB at first, %.1f MB at last, %+.2f MB "
-          "an hour\n",
-          memory.front().second, memory.back().second, slope);
+      const double slope = slope_of(memory, &Memory::resident_mb);
+      std::printf("resident memory after warming up: from %.2f to %.2f MB, %+.2f MB an hour\n",
+                  memory.front().resident_mb, memory.back().resident_mb, slope);
+      std::printf("heap after warming up: from %.3f to %.3f MB, %+.3f MB an hour\n",
+                  memory.front().heap_mb, memory.back().heap_mb,
+                  slope_of(memory, &Memory::heap_mb));
       if (minutes_ >= kLeastMinutesForGrowth) fine = fine && slope < kMaxGrowth;
     }
     std::printf("%s\n", fine ? "passed" : "FAILED");
@@ -425,13 +418,8 @@ class Soak {
   const std::string path_;
   std::mutex mutex_;
   std::shared_ptr<const Served> served_;
-  std::vector<cli::LatencyHistogram> times_;  // of each thread
-  cli::LatencyHistogram all_times_;
+  std::vector<cli::LatencyHistogram> times_;  // of each thread of a round
   std::vector<std::string> problems_;
-  std::mutex rest_mutex_;
-  std::condition_variable changed_;
-  int resting_ = 0;                           // of the workers and the swapper; by rest_mutex_
-  std::atomic<bool> resting_is_due_ = false;  // written under rest_mutex_
   std::atomic<bool> over_ = false;
   std::atomic<std::int64_t> answers_ = 0;
   std::atomic<std::int64_t> wrong_ = 0;
@@ -443,8 +431,11 @@ int soak(int count, char** arguments) {
   cxxopts::Options options("bellows_soak",
                            "Many threads over one model that is replaced under them.");
   options.add_options()("minutes", "How long", cxxopts::value<double>()->default_value("30"))(
-      "threads", "That serve", cxxopts::value<int>()->default_value("8"))("h,help",
-                                                                          "Print this page")(
+      "threads", "That serve", cxxopts::value<int>()->default_value("8"))(
+      "arenas",
+      "Pools of the C library's heap; 0: one or more for each thread, of which each stays as large "
+      "as it ever was",
+      cxxopts::value<int>()->default_value("1"))("h,help", "Print this page")(
       "models", "Two files for images of one size",
       cxxopts::value<std::vector<std::string>>()->default_value(
           models + "digits-lenet.safetensors," + models + "mnist-vgg-growing.safetensors"));
@@ -457,11 +448,16 @@ int soak(int count, char** arguments) {
   }
   const auto files = given["models"].as<std::vector<std::string>>();
   const int threads = given["threads"].as<int>();
+  const int arenas = given["arenas"].as<int>();
   const double minutes = given["minutes"].as<double>();
-  if (files.size() != 2 || threads < 1 || threads > 1000 || !(minutes > 0)) {
-    std::fprintf(stderr, "bellows_soak: give two models, 1 to 1000 threads and minutes above 0\n");
+  if (files.size() != 2 || threads < 1 || threads > 1000 || arenas < 0 || !(minutes > 0)) {
+    std::fprintf(
+        stderr,
+        "bellows_soak: give two models, 1 to 1000 threads, no negative number of arenas and "
+        "minutes above 0\n");
     return 2;
   }
+  if (arenas > 0) ::mallopt(M_ARENA_MAX, arenas);
   std::vector<float> images;
   std::array<Reference, 2> references = {reference_of(files[0], images),
                                          reference_of(files[1], images)};
