@@ -71,8 +71,8 @@ TEST_F(SearchUnderMpirun, CandidatesComeToTheSameAsInOneProcess) {
 }
 
 TEST_F(SearchUnderMpirun, OneThatIsLostLosesItsCandidateOnly) {
-  const pid_t mpirun =
-      start("mpirun --enable-recovery --oversubscribe -n 3 ", search("s", 8, 60) + " --patience 4");
+  const pid_t mpirun = start("mpirun --enable-recovery --oversubscribe -n 3 ",
+                             search("s", 8, 60) + " --patience 10");
   wait_until([&] { return has_begun("s", 3); });
   const std::vector<pid_t> ranks = ranks_of(mpirun);
   ASSERT_EQ(ranks.size(), 3U) << output();
@@ -94,8 +94,8 @@ TEST_F(SearchUnderMpirun, OneThatIsLostLosesItsCandidateOnly) {
 }
 
 TEST_F(SearchUnderMpirun, WithoutAnyoneWhoEvaluatesItEndsAndSaysHowToGoOn) {
-  const pid_t mpirun =
-      start("mpirun --enable-recovery --oversubscribe -n 2 ", search("s", 8, 60) + " --patience 2");
+  const pid_t mpirun = start("mpirun --enable-recovery --oversubscribe -n 2 ",
+                             search("s", 8, 60) + " --patience 10");
   wait_until([&] { return has_begun("s", 2); });
   const std::vector<pid_t> ranks = ranks_of(mpirun);
   ASSERT_EQ(ranks.size(), 2U) << output();
