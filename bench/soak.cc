@@ -24,6 +24,7 @@
 #include <fstream>
 #include <mutex>
 #include <random>
+#include <stop_token>
 #include <thread>
 
 #include "cli/latency_histogram.h"
@@ -220,12 +221,11 @@ class Soak {
   }
 
   void serve_a_round(unsigned round, double seconds) {
-    over_ = false;
     swap(0);
-    std::vector<std::jthread> workers;
+    std::vector<std::jthread> workers;  // told to end whichever way this is left
     workers.reserve(static_cast<std::size_t>(threads_));
     for (std::size_t i = 0; i < static_cast<std::size_t>(threads_); ++i) {
-      workers.emplace_back([this, round, i] { work(round, i); });
+      workers.emplace_back([this, round, i](const std::stop_token& end) { work(round, i, end); });
     }
     const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                                      std::chrono::duration<double>(seconds));
@@ -233,7 +233,7 @@ class Soak {
       std::this_thread::sleep_for(std::chrono::duration<double>(std::min(0.2, 0.2 * seconds)));
       swap(number);
     }
-    over_ = true;
+    for (std::jthread& worker : workers) worker.request_stop();
   }
 
   Memory memory_between_rounds(double seconds) {
@@ -255,15 +255,15 @@ class Soak {
     if (problems_.size() < 20) problems_.push_back(problem);
   }
 
-  void work(unsigned round, std::size_t thread) {
+  void work(unsigned round, std::size_t thread, const std::stop_token& end) {
     std::mt19937 random(100 + round * static_cast<unsigned>(threads_) +
                         static_cast<unsigned>(thread));
     cli::LatencyHistogram times;
-    while (!over_) {
+    while (!end.stop_requested()) {
       const std::shared_ptr<const Served> served = current();
       if (served == nullptr) continue;  // it could not be loaded, which is noted
       try {
-        serve(*served, random, times);
+        serve(*served, end, random, times);
       } catch (const std::exception& error) {
         note(error.what());
       }
@@ -273,7 +273,8 @@ class Soak {
   }
 
   // A session's life, of a few hundred requests.
-  void serve(const Served& served, std::mt19937& random, cli::LatencyHistogram& times) {
+  void serve(const Served& served, const std::stop_token& end, std::mt19937& random,
+             cli::LatencyHistogram& times) {
     const Reference& reference = references_[static_cast<std::size_t>(served.number)];
     const Model& model = served.model;
     const bool one_shot = random() % 4 == 0;
@@ -296,7 +297,7 @@ class Soak {
     Controller controller(points, {.max_latency_us = 100});
     std::vector<Policy> policies = policies_for(groups);
     std::size_t policy = 0;
-    for (int request = 0; request < 300 && !over_; ++request) {
+    for (int request = 0; request < 300 && !end.stop_requested(); ++request) {
       const std::size_t image = random() % kImages;
       const std::size_t count = batched ? 1 + random() % kBatch : 1;
       const std::span<const float> one(&images_[image * reference.elements], reference.elements);
@@ -420,7 +421,6 @@ class Soak {
   std::shared_ptr<const Served> served_;
   std::vector<cli::LatencyHistogram> times_;  // of each thread of a round
   std::vector<std::string> problems_;
-  std::atomic<bool> over_ = false;
   std::atomic<std::int64_t> answers_ = 0;
   std::atomic<std::int64_t> wrong_ = 0;
   std::atomic<int> swaps_ = 0;
