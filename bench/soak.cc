@@ -408,6 +408,10 @@ class Soak {
                   slope_of(memory, &Memory::heap_mb));
       if (minutes_ >= kLeastMinutesForGrowth) fine = fine && slope < kMaxGrowth;
     }
+    if (memory.size() <= 2 || minutes_ < kLeastMinutesForGrowth) {
+      std::printf("too short to judge how memory grows: that takes %g minutes\n",
+                  kLeastMinutesForGrowth);
+    }
     std::printf("%s\n", fine ? "passed" : "FAILED");
     return fine;
   }

@@ -122,6 +122,14 @@ BENCHMARK_CAPTURE(growing, cifar10_vgg_bf16, "cifar10/vgg", true)
     ->UseManualTime()
     ->Iterations(7)
     ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(growing, cifar10_resnet20_f32, "cifar10/resnet20", false)
+    ->UseManualTime()
+    ->Iterations(5)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(growing, cifar10_resnet20_bf16, "cifar10/resnet20", true)
+    ->UseManualTime()
+    ->Iterations(5)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(training, cifar10_convnet, "cifar10/convnet")
     ->UseManualTime()
     ->Iterations(15)
@@ -129,6 +137,10 @@ BENCHMARK_CAPTURE(training, cifar10_convnet, "cifar10/convnet")
 BENCHMARK_CAPTURE(training, cifar10_vgg, "cifar10/vgg")
     ->UseManualTime()
     ->Iterations(7)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(training, cifar10_resnet20, "cifar10/resnet20")
+    ->UseManualTime()
+    ->Iterations(5)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "tests/shipped_runs.h"
 #include "training/run_config.h"
 #include "training/search/search_config.h"
+#include "training/toml_reader.h"
 
 namespace bellows {
 namespace {
@@ -131,6 +132,46 @@ TEST(Configs, EveryShippedSearchIsReadAndNamedForItsFile) {
     EXPECT_NE(text_of(kFolder / "README.md").find("`search/" + file.filename().string() + "`"),
               std::string::npos);
   }
+}
+
+// Which would otherwise show after hours, when its turn comes.
+TEST(Configs, EveryVariantOfAComparisonIsReadWithItsKeys) {
+  std::size_t variants = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder / "comparisons")) {
+    std::set<std::string> names;
+    std::vector<std::string> teachers;
+    std::istringstream lines(text_of(entry.path()));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.empty() || line.front() == '#') continue;
+      SCOPED_TRACE(entry.path().filename().string() + ": " + line);
+      const std::size_t first = line.find('|');
+      const std::size_t second = line.find('|', first + 1);
+      ASSERT_NE(second, std::string::npos);
+      const auto trimmed = [&](std::size_t begin, std::size_t end) {
+        const std::string part = line.substr(begin, end - begin);
+        const std::size_t from = part.find_first_not_of(' ');
+        return from == std::string::npos ? std::string()
+                                         : part.substr(from, part.find_last_not_of(' ') + 1 - from);
+      };
+      EXPECT_TRUE(names.insert(trimmed(0, first)).second);
+      std::string keys = trimmed(second + 1, line.size());
+      if (const std::size_t at = keys.find("'@"); at != std::string::npos) {
+        teachers.push_back(keys.substr(at + 2, keys.find('\'', at + 1) - at - 2));
+      }
+      std::ranges::replace(keys, ';', '\n');
+      try {
+        static_cast<void>(changed(read_run_config(kFolder / trimmed(first + 1, second)),
+                                  parse_toml(keys, "keys")));
+      } catch (const Error& error) {
+        ADD_FAILURE() << error.what();
+      }
+      ++variants;
+    }
+    for (const std::string& teacher : teachers) {  // NAME-SEED
+      EXPECT_TRUE(names.contains(teacher.substr(0, teacher.rfind('-')))) << teacher;
+    }
+  }
+  EXPECT_GT(variants, 50U);
 }
 
 TEST(ConfigsPage, ListsEveryKeyAsTheCodeHasItAndNoOther) {

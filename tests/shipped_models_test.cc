@@ -49,14 +49,17 @@ std::string percent(double share) {
   return text;
 }
 
-// Each width's share of right answers is what the file claims, within four standard deviations of
-// so many images: what a sample of them may differ by.
-void expect_as_claimed(const std::filesystem::path& file, const Dataset& images) {
+// Each width's share of right answers is what the file claims: of all test images but for a few
+// that another processor may see otherwise, within four standard deviations where they are a
+// sample.
+void expect_as_claimed(const std::filesystem::path& file, const Dataset& images, bool all) {
+  constexpr double kFew = 0.0005;
   const auto claimed = load_model(file).info.test_accuracy;
   for (const WidthScore& score : evaluate(Model::load(file.string()), images)) {
     const double share = claimed.at(static_cast<std::size_t>(score.width) - 1);
     const double deviation = std::sqrt(share * (1 - share) / static_cast<double>(images.size()));
-    EXPECT_NEAR(score.accuracy, share, 4 * deviation) << file << ", width " << score.width;
+    EXPECT_NEAR(score.accuracy, share, all ? kFew : 4 * deviation)
+        << file << ", width " << score.width;
   }
 }
 
@@ -93,7 +96,7 @@ TEST(ShippedModels, ClassifyDrawnDigitsAsWellAsTheySay) {
   LoadOptions load;
   load.digits = options;
   expect_as_claimed(folder() / "digits-lenet.safetensors",
-                    load_dataset(DatasetFormat::kDigits, {}, Split::kTest, load));
+                    load_dataset(DatasetFormat::kDigits, {}, Split::kTest, load), false);
 }
 
 TEST(ShippedModels, ClassifyRealImagesAsWellAsTheySay) {
@@ -107,9 +110,9 @@ TEST(ShippedModels, ClassifyRealImagesAsWellAsTheySay) {
               {"fashion-mnist-", DatasetFormat::kFashionMnist, "fashion-mnist"},
               {"cifar10-", DatasetFormat::kCifar10, "cifar-10"}};
   for (const auto& set : sets) {
-    const Dataset images = load_dataset(set.format, *root / set.folder, Split::kTest).first(500);
+    const Dataset images = load_dataset(set.format, *root / set.folder, Split::kTest);
     for (const auto& file : shipped_models()) {
-      if (file.filename().string().starts_with(set.prefix)) expect_as_claimed(file, images);
+      if (file.filename().string().starts_with(set.prefix)) expect_as_claimed(file, images, true);
     }
   }
 }
@@ -126,7 +129,7 @@ TEST(ShippedModels, ClassifyPhotographsOfHouseNumbersAsWellAsTheirPageSays) {
     const char* before = score.width == 1 ? "" : score.width == model.groups() ? " and " : ", ";
     shares += before + percent(score.accuracy);
   }
-  EXPECT_THAT(line_of_page("seen, that model"), HasSubstr("right in " + shares + " %"));
+  EXPECT_THAT(line_of_page("model is right in"), HasSubstr("right in " + shares + " %"));
 }
 
 }  // namespace

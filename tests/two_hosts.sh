@@ -4,6 +4,8 @@
 #
 #   tests/two_hosts.sh PROGRAM [ARGUMENTS]
 #
+# BELLOWS_CABLE_MBIT=1000 makes the cable one of 1 Gbit/s; without it it is as fast as the machine.
+#
 # Exit code 77 where the system does not allow that (no root, no iproute2, no mpirun). Prints, last, the
 # bytes that went through the cable.
 set -euo pipefail
@@ -31,6 +33,10 @@ for namespace in "$one" "$two"; do
 done
 ip -n "$one" link set "v$$a" up
 ip -n "$two" link set "v$$b" up
+if [[ -n "${BELLOWS_CABLE_MBIT:-}" ]]; then
+  tc -n "$one" qdisc add dev "v$$a" root tbf rate "${BELLOWS_CABLE_MBIT}mbit" burst 128kb latency 50ms
+  tc -n "$two" qdisc add dev "v$$b" root tbf rate "${BELLOWS_CABLE_MBIT}mbit" burst 128kb latency 50ms
+fi
 
 # What mpirun calls instead of ssh: HOST COMMAND...
 cat > "$folder/agent" <<TEXT
