@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/numbers.h"
@@ -37,6 +38,8 @@ Json facts_json(const char* written, const std::string& path, const GrowthFacts&
 int run_diff(const Arguments& arguments, Console& console) {
   const std::string base = required(arguments, "diff", "base", "DEPLOYED");
   const std::string out = required(arguments, "diff", "out", "GROWTH");
+  const LoadLimits limits = load_limits(arguments);
+  for (const std::string& model : {arguments.plain()[0], base}) require_signed(model, limits);
   const GrowthFacts facts = write_growth(arguments.plain()[0], base, out);
   if (arguments.has("json")) {
     console.print_json(facts_json("growth", out, facts));
@@ -71,6 +74,7 @@ int run_trim(const Arguments& arguments, Console& console) {
   const auto width = arguments.integer("width", 1);
   if (!width) throw UsageError("missing --width K; see bellows trim --help");
   const std::string& path = arguments.plain()[0];
+  require_signed(path, load_limits(arguments));
   const int groups = read_model_header(InputFile(path)).network.groups();
   if (*width >= groups) {
     throw UsageError("--width: the model has " + groups_text(groups) +
@@ -103,6 +107,7 @@ std::vector<Verb> growth_verbs() {
   diff.options = {{"base", "DEPLOYED", "The model that WIDE was grown from"},
                   {"out", "GROWTH", "The file to write"},
                   {"json", "", "Print one JSON object"}};
+  for (Option& option : signature_options()) diff.options.push_back(std::move(option));
 
   Usage apply;
   apply.verb = "apply";
@@ -135,6 +140,7 @@ std::vector<Verb> growth_verbs() {
   trim.options = {{"width", "K", "The widest width to keep"},
                   {"out", "FILE", "The file to write"},
                   {"json", "", "Print one JSON object"}};
+  for (Option& option : signature_options()) trim.options.push_back(std::move(option));
 
   return {{diff, run_diff}, {apply, run_apply}, {trim, run_trim}};
 }

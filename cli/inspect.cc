@@ -249,6 +249,7 @@ Json json_of(const Subject& subject, const std::optional<DeviceModel>& device, b
       const MemoryUse use = session_memory(subject, mode);
       result["session_bytes"][key] = {{"activations", use.activations}, {"scratch", use.scratch}};
     }
+    result["operation_bytes"] = subject.network().operation_bytes();
     result["reference_steps"] = subject.state->plan(1, 1)->reference_steps();
   }
   if (subject.facts) {
@@ -331,7 +332,8 @@ void print_session_memory(const Subject& subject, Console& console) {
   const auto text = [](std::size_t bytes) { return bytes_text(static_cast<std::int64_t>(bytes)); };
   console.print("A session of one image on one thread takes " + text(kept.activations) +
                 " for activations, " + text(one_shot.activations) + " if it is\none-shot, and " +
-                text(kept.scratch) + " of scratch.");
+                text(kept.scratch) + " of scratch; operations are reckoned as " +
+                text(kept.operations) + ".");
 }
 
 void print_separate(const Subject& subject, Console& console) {

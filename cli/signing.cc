@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -14,6 +13,7 @@
 #include "cli/console.h"
 #include "cli/verb.h"
 #include "engine/input_file.h"
+#include "engine/model_header.h"
 #include "engine/signature.h"
 
 namespace bellows::cli {
@@ -22,6 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostKeyBytes = 1000;
+constexpr std::size_t kKeyDigits = 64;  // of a public key
 
 // The text of a key's file without the line's end.
 std::string read_key(const std::string& path) {
@@ -109,16 +110,18 @@ int run_sign(const Arguments& arguments, Console& console) {
 
 std::vector<Option> signature_options() {
   return {{"require-signature", "KEY",
-           "Refuse a model that this key has not signed: a file NAME.public, or its 64 digits"},
+           "Refuse a model that this key has not signed: its 64 digits, or a file NAME.public"},
           {"min-generation", "N", "Refuse a model whose signature is of an older generation"}};
 }
 
 LoadLimits load_limits(const Arguments& arguments) {
   LoadLimits limits;
   if (const auto key = arguments.text("require-signature")) {
-    const bool is_file = key->size() != 64 || std::filesystem::exists(*key);
-    limits.public_key = is_file ? read_key(*key) : *key;
-    check_public_key(limits.public_key, *key);
+    // Never the name of a file: whoever brings a model could bring a file of that name with it.
+    const bool digits = key->size() == kKeyDigits &&
+                        key->find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+    limits.public_key = digits ? *key : read_key(*key);
+    check_public_key(*limits.public_key, *key);
   }
   if (arguments.has("min-generation") && !arguments.has("require-signature")) {
     throw UsageError(
@@ -132,6 +135,12 @@ LoadLimits load_limits(const Arguments& arguments) {
 ModelOptions model_options(const Arguments& arguments) {
   LoadLimits limits = load_limits(arguments);
   return {.public_key = std::move(limits.public_key), .min_generation = limits.min_generation};
+}
+
+void require_signed(const std::string& model, const LoadLimits& limits) {
+  if (!limits.public_key) return;
+  require_signature(model, read_model_header(InputFile(model)).signature, *limits.public_key,
+                    limits.min_generation);
 }
 
 Verb sign_verb() {

@@ -20,4 +20,7 @@ namespace bellows::cli {
 /// The same for Model::load.
 [[nodiscard]] ModelOptions model_options(const Arguments& arguments);
 
+/// Throws as `Model::load` where the model is not what they ask for; its weights are not looked at.
+void require_signed(const std::string& model, const LoadLimits& limits);
+
 }  // namespace bellows::cli

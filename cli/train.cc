@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/long_run.h"
 #include "cli/numbers.h"
+#include "cli/signing.h"
 #include "cli/verb.h"
 #include "cli/width_report.h"
 #include "training/toml_reader.h"
@@ -282,6 +283,12 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
     options.extend = *model;
     options.fine_tune = true;
   }
+  options.trusted = load_limits(arguments);
+  if (options.trusted.public_key && !options.extend && config.training.distillation.model.empty()) {
+    throw UsageError(
+        "--require-signature asks it of models that training begins with or learns from; give "
+        "--extend, --fine-tune or a teacher, or leave it out");
+  }
   options.resume = arguments.has("resume");
   options.overwrite = arguments.has("overwrite");
   options.created_with = std::string("bellows ") + version();
@@ -347,6 +354,7 @@ Verb train_verb() {
        "With a joint schedule: learn a selector along, at this price of the widest width"},
       {"json", "", "Print JSON lines"},
   };
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
   return {usage, run_train};
 }
 

@@ -656,7 +656,10 @@ int run_tune(const Arguments& arguments, Console& console) {
   const auto& state = *internal::state_of(model);
   const Costs costs = costs_of(arguments, model);
   const TuningOptions options = options_of(arguments, model, costs);
-  if (model_out) check_room(state, options.alphas.size(), *model_out);
+  if (model_out) {
+    check_room(state, options.alphas.size(), *model_out);
+    check_replaced(*model_out, std::nullopt, "the model with its selectors");
+  }
   const Images images = load_images(arguments, model, console);
   const PredictionTable table = tuning_table(arguments, model, images, console);
 

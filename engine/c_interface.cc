@@ -145,6 +145,12 @@ bellows::SessionOptions options_of(const bellows_session_options* given) {
           .max_bytes = options.max_bytes};
 }
 
+// NULL is none; an empty text is one, which is judged where it is used.
+std::optional<std::string> optional_text(const char* text) {
+  if (text == nullptr) return std::nullopt;
+  return text;
+}
+
 bellows::ModelOptions options_of(const bellows_model_options* given) {
   bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
   if (given != nullptr) exchange(*given, options, given->struct_bytes, "bellows_model_options");
@@ -153,7 +159,7 @@ bellows::ModelOptions options_of(const bellows_model_options* given) {
           .winograd = options.winograd != 0,
           .single_images = options.single_images != 0,
           .max_bytes = options.max_bytes,
-          .public_key = options.public_key == nullptr ? "" : options.public_key,
+          .public_key = optional_text(options.public_key),
           .min_generation = options.min_generation};
 }
 
@@ -216,7 +222,8 @@ std::vector<bellows::OperatingPoint> points_of(const bellows_operating_point* po
 }
 
 void tell(const bellows::MemoryUse& use, bellows_memory* memory) {
-  const bellows_memory found = {sizeof(bellows_memory), use.weights, use.activations, use.scratch};
+  const bellows_memory found = {sizeof(bellows_memory), use.weights, use.activations, use.scratch,
+                                use.operations};
   bellows_memory& to = needed(memory, "memory");
   exchange(found, to, to.struct_bytes, "bellows_memory");
 }
@@ -679,11 +686,8 @@ bellows_status bellows_apply_growth(const char* growth, const char* model, const
 bellows_status bellows_apply_signed_growth(const char* growth, const char* model, const char* out,
                                            const char* public_key, bellows_growth_facts* facts) {
   return written(facts, [&] {
-    const std::string key = &needed(public_key, "public_key");
-    // Empty would ask for nothing.
-    bellows::check_public_key(key, "'public_key'");
     return bellows::apply_growth(&needed(growth, "growth"), &needed(model, "model"),
-                                 out == nullptr ? "" : out, key);
+                                 out == nullptr ? "" : out, &needed(public_key, "public_key"));
   });
 }
 

@@ -86,4 +86,15 @@ std::vector<float> folded_bias(const Network& network, const WeightSet& weights,
   return bias;
 }
 
+std::vector<float> folded_norm(const Network& network, const WeightSet& weights, int norm,
+                               int group) {
+  std::vector<float> values =
+      folded_scale(network, weights, {.node = norm, .norm = norm, .dst = 0}, group);
+  const std::size_t channels = values.size();
+  const auto shift = weights.values(group, norm, ParameterRole::kShift);
+  const auto mean = weights.values(group, norm, ParameterRole::kMean);
+  for (std::size_t i = 0; i < channels; ++i) values.push_back(shift[i] - mean[i] * values[i]);
+  return values;
+}
+
 }  // namespace bellows

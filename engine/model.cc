@@ -8,21 +8,30 @@
 
 namespace bellows {
 namespace internal {
+namespace {
+
+// What a session is reckoned to need to call each step: 3.1 to 3.7 kB were measured.
+constexpr std::size_t kStepBytes = 4096;
+
+}  // namespace
 
 ModelState::ModelState(Network description, ModelInfo about, const WeightSet& weights,
                        const ModelOptions& options)
     : network(std::move(description)), info(std::move(about)), loaded(options) {
-  if (options.max_bytes > 0) {
-    // The weights that were read stay until these are packed.
-    std::size_t read = 0;
-    for (int group = 1; group <= weights.groups(); ++group)
-      read += weights.group_bytes(group).size();
-    packed.limit(options.max_bytes - std::min(read, options.max_bytes));
-  }
+  // The weights that were read stay until these are packed.
+  std::size_t read = 0;
+  for (int group = 1; group <= weights.groups(); ++group) read += weights.group_bytes(group).size();
+  leave_for_weights(1, read);
   // The plan of a single image on one thread decides the layout of the weights.
   first_plan_ = build(&weights, 1, 1);
   plans_[{1, 1}] = first_plan_;
-  if (options.max_bytes > 0) packed.limit(options.max_bytes);
+  leave_for_weights(1, 0);
+}
+
+void ModelState::leave_for_weights(std::size_t plans, std::size_t besides) {
+  if (loaded.max_bytes == 0) return;
+  const std::size_t taken = plans * network.operation_bytes() + besides;
+  packed.limit(loaded.max_bytes - std::min(taken, loaded.max_bytes));
 }
 
 std::shared_ptr<const Plan> ModelState::build(const WeightSet* weights, int batch, int threads) {
@@ -43,19 +52,36 @@ std::shared_ptr<const Plan> ModelState::plan(int batch, int threads) {
   }
   const std::lock_guard lock(mutex_);
   std::erase_if(plans_, [](const auto& entry) { return entry.second.expired(); });
-  std::shared_ptr<const Plan> plan = plans_[{batch, threads}].lock();
-  if (plan == nullptr) {
-    plan = build(nullptr, batch, threads);
-    plans_[{batch, threads}] = plan;
+  const auto found = plans_.find({batch, threads});
+  if (found != plans_.end()) {
+    if (std::shared_ptr<const Plan> plan = found->second.lock()) return plan;
   }
+  const std::size_t operations = (plans_.size() + 1) * network.operation_bytes();
+  if (loaded.max_bytes > 0 && operations + packed.bytes() > loaded.max_bytes) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "operations for this batch size and number of threads take " +
+                    std::to_string(network.operation_bytes()) +
+                    " bytes more, max_bytes of the model allows " +
+                    std::to_string(loaded.max_bytes) + "; use those of another session");
+  }
+  leave_for_weights(plans_.size() + 1, 0);
+  std::shared_ptr<const Plan> plan = build(nullptr, batch, threads);
+  plans_[{batch, threads}] = plan;
   return plan;
 }
 
 MemoryUse ModelState::memory(const Plan& plan, MemoryMode mode) const {
   const std::size_t scratch = plan.table.scratchpad_bytes();
+  std::size_t steps = 0;
+  for (const Program& program : plan.programs) steps += program.size();
+  // Logits of each width and the probabilities of one are the session's own.
+  const std::size_t results = static_cast<std::size_t>(network.groups() + 1) *
+                              static_cast<std::size_t>(plan.batch) *
+                              static_cast<std::size_t>(network.classes()) * sizeof(float);
   return {.weights = packed.bytes(),
-          .activations = plan.placement(mode).bytes - scratch,
-          .scratch = scratch};
+          .activations = plan.placement(mode).bytes - scratch + results,
+          .scratch = scratch + steps * kStepBytes,
+          .operations = network.operation_bytes()};
 }
 
 Width width_of(const Network& network, const ModelInfo& info, int number) {

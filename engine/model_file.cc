@@ -15,16 +15,18 @@
 namespace bellows {
 namespace {
 
-void check_bytes(const std::string& file, const std::vector<GroupFacts>& groups, int wanted,
-                 std::size_t max_bytes) {
+void check_bytes(const std::string& file, const Network& network,
+                 const std::vector<GroupFacts>& groups, std::size_t max_bytes) {
   if (max_bytes == 0) return;
-  std::int64_t bytes = 0;
-  for (int group = 1; group <= wanted; ++group) {
-    bytes += groups[static_cast<std::size_t>(group - 1)].bytes;
+  std::int64_t weights = 0;
+  for (int group = 1; group <= network.groups(); ++group) {
+    weights += groups[static_cast<std::size_t>(group - 1)].bytes;
   }
-  if (static_cast<std::uint64_t>(bytes) <= max_bytes) return;
-  throw Error(ErrorCode::kOutOfMemory, file + ": has " + std::to_string(bytes) +
-                                           " bytes of weights, max_bytes allows " +
+  const std::size_t operations = network.operation_bytes();
+  if (static_cast<std::uint64_t>(weights) + operations <= max_bytes) return;
+  throw Error(ErrorCode::kOutOfMemory, file + ": has " + std::to_string(weights) +
+                                           " bytes of weights, and its operations take " +
+                                           std::to_string(operations) + ", max_bytes allows " +
                                            std::to_string(max_bytes) + "; load fewer groups");
 }
 
@@ -79,6 +81,10 @@ void sign_model(const std::filesystem::path& path, const std::string& secret_key
   const ModelHeader header = signed_header(before, generation, secret_key, path.string());
   // In place means the file itself, also where `path` is a link to it.
   const std::filesystem::path target = out.empty() ? std::filesystem::canonical(path) : out;
+  // In its own place a model may get another key, but not become an older release.
+  const bool other_key = out.empty() && before.signature &&
+                         before.signature->public_key != header.signature->public_key;
+  if (!other_key) check_replaced(target, header.signature, path.string());
   AtomicFile result(target);
   if (out.empty()) result.copy_permissions(target);
   put_header(result, header.text);
@@ -90,8 +96,13 @@ void sign_model(const std::filesystem::path& path, const std::string& secret_key
 
 ModelFile load_model(const std::filesystem::path& path, std::optional<int> groups,
                      const LoadLimits& limits) {
-  if (!limits.public_key.empty()) check_public_key(limits.public_key, "the public key");
-  if (limits.min_generation > 0 && limits.public_key.empty()) {
+  if (limits.public_key) check_public_key(*limits.public_key, "the public key");
+  if (limits.min_generation < 0) {
+    throw Error(ErrorCode::kInvalidArgument, "the least generation is " +
+                                                 std::to_string(limits.min_generation) +
+                                                 ", it must be 0 or more");
+  }
+  if (limits.min_generation > 0 && !limits.public_key) {
     throw Error(ErrorCode::kInvalidArgument,
                 "a least generation was asked for without a public key; anybody can sign a model "
                 "with any generation, so say whose signature it must have");
@@ -106,13 +117,15 @@ ModelFile load_model(const std::filesystem::path& path, std::optional<int> group
                   name + ": has groups 1 to " + std::to_string(header.network.groups()) +
                       ", the first " + std::to_string(wanted) + " were asked for");
     }
-    require_signature(name, header.signature, limits.public_key, limits.min_generation);
-    check_bytes(name, header.groups, wanted, limits.max_bytes);
+    if (limits.public_key) {
+      require_signature(name, header.signature, *limits.public_key, limits.min_generation);
+    }
     ModelFileFacts facts{header.bytes(), header.file_bytes(), std::move(header.groups),
                          std::move(header.signature)};
     Network network = wanted == header.network.groups() ? std::move(header.network)
                                                         : header.network.first_groups(wanted);
     header.info.cut_to(wanted);
+    check_bytes(name, network, facts.groups, limits.max_bytes);
     WeightSet weights = read_weights(file, facts.header_bytes, network, facts.groups);
     return {std::move(network), std::move(weights), std::move(header.info), std::move(facts)};
   } catch (const std::bad_alloc&) {

@@ -24,9 +24,12 @@ struct ModelFileFacts {
 
 /// What a file must meet to be loaded; nothing is asked for by default.
 struct LoadLimits {
-  std::string public_key = {};      ///< that must have signed it, in hexadecimal digits
+  /// That must have signed it, in hexadecimal digits; none: it need not be signed.
+  std::optional<std::string> public_key = {};
   std::int64_t min_generation = 0;  ///< of its signature
-  std::size_t max_bytes = 0;        ///< of weights, and of the header's text; 0: any number
+  /// Of weights and operations (Network::operation_bytes) together, and of the header while it is
+  /// read; 0: any number.
+  std::size_t max_bytes = 0;
 };
 
 /// A loaded model. `network`, `weights` and the accuracies in `info` have the groups asked for,
@@ -59,7 +62,9 @@ void save_model(const std::filesystem::path& path, const Network& network, const
 
 /// Signs the model file `path`: writes it to `out`, or in its place when `out` is empty, with its
 /// signature, in place of one that it has. Everything is checked before. Throws Error as
-/// `load_model`, and kInvalidArgument for what is no secret key or a generation below 0, kIoError.
+/// `load_model`, and kInvalidArgument for what is no secret key or a generation below 0, kIoError;
+/// kUntrusted where it would replace a model that the same key has signed with a later generation,
+/// or, at `out`, one that another key has signed.
 void sign_model(const std::filesystem::path& path, const std::string& secret_key,
                 std::int64_t generation, const std::filesystem::path& out = {});
 

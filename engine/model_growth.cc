@@ -123,40 +123,15 @@ void check_width(const ModelHeader& model, const std::string& name, const Growth
                         : "; make a growth file for this model with 'bellows diff'"));
 }
 
-// A signed model is only followed by one that is signed too, by the same key unless another is
-// asked for, and not older.
+// A signed model is only followed by one that the same key has signed, and that is not older. With
+// a key asked for both must be signed by that one.
 void check_signatures(const GrowthHeader& growth, const std::string& growth_name,
                       const ModelHeader& model, const std::string& name,
-                      const std::string& public_key) {
-  if (!public_key.empty()) require_signature(name, model.signature, public_key, 0);
-  if (!model.signature) {
-    require_signature(growth_name, growth.model.signature, public_key, 0);
-    return;
-  }
+                      const std::optional<std::string>& public_key) {
+  if (public_key) require_signature(name, model.signature, *public_key, 0);
+  if (!model.signature) return;
   require_signature(growth_name, growth.model.signature, model.signature->public_key,
                     model.signature->generation);
-}
-
-std::optional<Signature> signature_in(const Path& path) {
-  try {
-    return read_model_header(InputFile(path)).signature;
-  } catch (const Error&) {
-    return std::nullopt;  // no file, or no model
-  }
-}
-
-// Nor does a result elsewhere take the place of a signed model that it would not follow.
-void check_replaced(const Path& target, const GrowthHeader& growth,
-                    const std::string& growth_name) {
-  const std::optional<Signature> replaced = signature_in(target);
-  if (!replaced) return;
-  try {
-    require_signature(growth_name, growth.model.signature, replaced->public_key,
-                      replaced->generation);
-  } catch (const Error& error) {
-    throw Error(error.code(), std::string(error.what()) + ", as '" + target.string() +
-                                  "' has, which would be replaced; choose another name");
-  }
 }
 
 GrowthFacts facts_of(const GrowthHeader& growth) {
@@ -203,8 +178,8 @@ GrowthFacts write_growth(const std::string& wide, const std::string& base,
 }
 
 GrowthFacts apply_growth(const std::string& growth, const std::string& model,
-                         const std::string& out, const std::string& public_key) {
-  if (!public_key.empty()) check_public_key(public_key, "the public key");
+                         const std::string& out, const std::optional<std::string>& public_key) {
+  if (public_key) check_public_key(*public_key, "the public key");
   return with_enough_memory(model, [&] {
     const InputFile growth_file(growth);
     const InputFile model_file(model);
@@ -217,7 +192,7 @@ GrowthFacts apply_growth(const std::string& growth, const std::string& model,
     std::error_code unknown;
     const Path target = out.empty() ? std::filesystem::canonical(model, unknown) : Path(out);
     check_result(target, growth);
-    if (!out.empty()) check_replaced(target, growth_header, growth);
+    if (!out.empty()) check_replaced(target, growth_header.model.signature, growth);
 
     AtomicFile result(target);
     if (out.empty()) result.copy_permissions(target);
@@ -244,6 +219,7 @@ void trim_model(const std::string& model, int groups, const std::string& out) {
                         (has == 1 ? "there is nothing to take away"
                                   : "ask for 1 to " + std::to_string(has - 1)));
     }
+    check_replaced(out, std::nullopt, "the trimmed model");
     whole.groups.resize(static_cast<std::size_t>(groups));
     std::vector<std::string> hashes;
     hashes.reserve(whole.groups.size());

@@ -228,6 +228,16 @@ const std::string& metadata_text(const ConfigValue& header, const char* key) {
   return std::get<std::string>(header.find("__metadata__")->find(key)->data());
 }
 
+// What a header's text takes while it is read: itself, and objects for each value in it. Texts in
+// it are read in their turn, so that what separates their values counts as well.
+std::size_t bytes_to_read(std::string_view text) {
+  // Of two characters for a value at least: up to 84 bytes for each were measured.
+  constexpr std::size_t kValueBytes = 192;
+  const auto separates = [](char c) { return c == ',' || c == ':' || c == '[' || c == '{'; };
+  return text.size() +
+         kValueBytes * static_cast<std::size_t>(std::ranges::count_if(text, separates));
+}
+
 std::string read_text(const InputFile& file, std::size_t max_bytes = 0) {
   if (file.size() < kLengthBytes) {
     corrupt(file.name(),
@@ -247,13 +257,16 @@ std::string read_text(const InputFile& file, std::size_t max_bytes = 0) {
                              " bytes, the file has only " + std::to_string(file.size()) +
                              "; it is truncated");
   }
-  if (max_bytes > 0 && length > max_bytes) {
-    throw Error(ErrorCode::kOutOfMemory, file.name() + ": its header takes " +
-                                             std::to_string(length) + " bytes, max_bytes allows " +
-                                             std::to_string(max_bytes));
-  }
+  const auto require = [&](std::uint64_t taken) {
+    if (max_bytes == 0 || taken <= max_bytes) return;
+    throw Error(ErrorCode::kOutOfMemory,
+                file.name() + ": its header takes " + std::to_string(taken) +
+                    " bytes to be read, max_bytes allows " + std::to_string(max_bytes));
+  };
+  require(length);
   std::string text(static_cast<std::size_t>(length), ' ');
   file.read(kLengthBytes, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  require(bytes_to_read(text));
   return text;
 }
 
@@ -491,6 +504,23 @@ GrowthHeader read_growth_header(const InputFile& file) {
   GrowthHeader header = read_growth_text(read_text(file), file.name());
   check_length(file, header.file_bytes());
   return header;
+}
+
+void check_replaced(const std::filesystem::path& target, const std::optional<Signature>& signature,
+                    const std::string& name) {
+  std::optional<Signature> replaced;
+  try {
+    replaced = read_model_header(InputFile(target)).signature;
+  } catch (const Error&) {
+    return;  // no file, or no model
+  }
+  if (!replaced) return;
+  try {
+    require_signature(name, signature, replaced->public_key, replaced->generation);
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string(error.what()) + ", as '" + target.string() +
+                                  "' has, which would be replaced; choose another name");
+  }
 }
 
 void check_group(const std::string& file, int group, const GroupFacts& claimed,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,9 +69,16 @@ void put_header(AtomicFile& file, std::string_view text);
 /// Reads and checks the header, and whether the file is as long as it says. Throws Error naming the
 /// file and what in it is wrong: kIoError, kCorruptData, kUnsupported (a newer format),
 /// kInvalidArgument (a growth file where a model is wanted, or a model where a growth file is);
-/// kOutOfMemory, before it is read, where its text is longer than `max_bytes`, unless that is 0.
+/// kOutOfMemory, before its values are read, where its text and they take more than `max_bytes`,
+/// unless that is 0.
 [[nodiscard]] ModelHeader read_model_header(const InputFile& file, std::size_t max_bytes = 0);
 [[nodiscard]] GrowthHeader read_growth_header(const InputFile& file);
+
+/// A signed model is only followed by one that the same key has signed, of its generation or later:
+/// throws Error(kUntrusted), naming `name`, where a signed model lies at `target` that a model with
+/// this signature would not follow.
+void check_replaced(const std::filesystem::path& target, const std::optional<Signature>& signature,
+                    const std::string& name);
 
 /// Throws Error(kCorruptData) naming `file` unless `found` is the hash that the file claims.
 void check_group(const std::string& file, int group, const GroupFacts& claimed,

@@ -3,6 +3,7 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace bellows {
@@ -27,6 +28,18 @@ void ModelInfo::check(const Network& network) const {
     throw Error(ErrorCode::kInvalidArgument,
                 "one of the keys 'normalisation.mean' and 'normalisation.stddev' is empty; give "
                 "both or none");
+  }
+  // As sessions do it, in f32, to the ends of what an image's values should be.
+  for (std::size_t channel = 0; channel < mean.size(); ++channel) {
+    const float factor = 1.0F / static_cast<float>(stddev[channel]);
+    for (const float value : {0.0F, 1.0F}) {
+      if (std::isfinite((value - static_cast<float>(mean[channel])) * factor)) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  "key 'normalisation' makes values of 0..1 infinite, by mean " +
+                      ConfigValue(mean[channel]).to_json() + " and stddev " +
+                      ConfigValue(stddev[channel]).to_json() + " of channel " +
+                      std::to_string(channel + 1));
+    }
   }
   check("key 'accuracy.validation'", validation_accuracy.size(), network.groups());
   check("key 'accuracy.test'", test_accuracy.size(), network.groups());

@@ -63,6 +63,8 @@ struct ModelState {
   std::int64_t generation = -1;  ///< of the file's signature; -1: none
 
  private:
+  // Lets weights take what max_bytes has beside the operations of so many plans and other bytes.
+  void leave_for_weights(std::size_t plans, std::size_t besides);
   std::shared_ptr<const Plan> build(const WeightSet* weights, int batch, int threads);
 
   std::mutex mutex_;

@@ -14,8 +14,12 @@
 namespace bellows {
 
 /// Nodes times groups of the largest network accepted: each is work for a plan, and a hostile
-/// description asks for many with few bytes.
-inline constexpr std::size_t kMaxNodeGroups = 65536;
+/// description asks for many with few bytes. A network of 512 layers can have 16 groups.
+inline constexpr std::size_t kMaxNodeGroups = 8192;
+
+/// What a plan's operations are reckoned to take for each node of each group, oneDNN's code
+/// included: 8 to 37 kB were measured.
+inline constexpr std::size_t kOperationBytes = 32768;
 
 /// Activations between nodes. Tensor 0 is the network's input.
 struct Tensor {
@@ -52,6 +56,11 @@ class Network {
   static Network read(const ConfigValue& table);
   /// The inverse of `read`; equal networks give equal JSON.
   [[nodiscard]] ConfigValue write() const;
+
+  /// Of a plan's operations, kOperationBytes for each.
+  [[nodiscard]] std::size_t operation_bytes() const {
+    return nodes_.size() * static_cast<std::size_t>(groups_) * kOperationBytes;
+  }
 
   /// The same network with its first `groups` groups only.
   [[nodiscard]] Network first_groups(int groups) const;

@@ -64,6 +64,9 @@ class Planner final : public ForwardEmitter {
     fused_ = &fused;
     node_ = fused.node;
     group_ = group;
+    if (weights_ != nullptr && node().layer->kind() == LayerKind::kBatchNorm) {
+      require_numbers(folded_norm(network_, *weights_, node_, group_));
+    }
     if (emit_instead_ && emit_instead_(*node().layer, *this)) return;
     emit_forward(*node().layer, *this);
   }
@@ -217,7 +220,10 @@ class Planner final : public ForwardEmitter {
   void require_numbers(const Desc& desc, const float* plain) const {
     std::size_t count = 1;
     for (const auto extent : dims_of(desc)) count *= static_cast<std::size_t>(extent);
-    if (all_finite({plain, count})) return;
+    require_numbers({plain, count});
+  }
+  void require_numbers(std::span<const float> values) const {
+    if (all_finite(values)) return;
     throw Error(ErrorCode::kCorruptData,
                 "'" + label() +
                     "': weights and normalisation multiply to values that are infinite or no "

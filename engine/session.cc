@@ -245,6 +245,20 @@ void require_threads(int count) {
   }
 }
 
+// Whether all values are numbers once they are normalised. REQUIRES: they are whole images.
+bool normalised_finite(const internal::SessionState& state, std::span<const float> images) {
+  const std::size_t channels = state.mean.size();
+  const std::size_t pixels =
+      static_cast<std::size_t>(state.model->network.input_elements()) / channels;
+  for (std::size_t at = 0; at < images.size(); at += pixels) {
+    const std::size_t channel = at / pixels % channels;
+    if (!all_finite(images.subspan(at, pixels), state.mean[channel], 1 / state.stddev[channel])) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // How many images these values are. Throws unless they are whole images and not too many.
 int count_images(const internal::SessionState& state, std::span<const float> images) {
   const Network& network = state.model->network;
@@ -259,9 +273,13 @@ int count_images(const internal::SessionState& state, std::span<const float> ima
                     " values");
   }
   // Rectifiers turn what is not a number into 0 on some processors: the answer would look sound.
-  if (!all_finite(images)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "an image has values that are infinite or no numbers; they should be in 0..1");
+  if (!normalised_finite(state, images)) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        all_finite(images)
+            ? "an image has values that are infinite once they are normalised; they should "
+              "be in 0..1"
+            : "an image has values that are infinite or no numbers; they should be in 0..1");
   }
   return static_cast<int>(count);
 }

@@ -101,7 +101,6 @@ void require_signature(const std::string& file, const std::optional<Signature>& 
   const auto refuse = [&file](const std::string& problem) {
     throw Error(ErrorCode::kUntrusted, file + ": " + problem);
   };
-  if (public_key.empty()) return;
   if (!signature) {
     refuse("is not signed, and a signature was asked for; 'bellows sign' signs models");
   }

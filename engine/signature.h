@@ -41,8 +41,7 @@ void check_secret_key(std::string_view key, const std::string& what);
 [[nodiscard]] bool is_valid(const Signature& signature, std::string_view metadata_sha256);
 
 /// Throws Error(kUntrusted), naming `file`, unless its `signature`, known to be valid, is by
-/// `public_key` and of `min_generation` or later. No key: nothing is asked for but the generation,
-/// if that is not 0.
+/// `public_key` and of `min_generation` or later.
 void require_signature(const std::string& file, const std::optional<Signature>& signature,
                        const std::string& public_key, std::int64_t min_generation);
 

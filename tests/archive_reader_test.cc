@@ -125,6 +125,53 @@ TEST(ArchiveReader, BoundsTheMembersOfATar) {
                [&] { (void)read_tar_members(file, any_name, 4999); });
 }
 
+TEST(ArchiveReader, RefusesMembersThatTellOfMoreThanTheTarHas) {
+  const auto file = write_sparse_tar(fresh_folder() / "set.tar", "one", std::size_t{10} << 20);
+  EXPECT_LT(std::filesystem::file_size(file), 20000U);
+  expect_error(ErrorCode::kCorruptData, {file.string(), "sparse"},
+               [&] { (void)read_tar_members(file, any_name); });
+}
+
+TEST(ArchiveReader, RefusesTwoMembersOfOneName) {
+  const auto file =
+      write_tar(fresh_folder() / "set", {{"one", noise(10)}, {"one", noise(20)}}, Packing::kNone);
+  expect_error(ErrorCode::kCorruptData, {file.string(), "two members 'one'"},
+               [&] { (void)read_tar_members(file, any_name); });
+}
+
+TEST(ArchiveReader, UnpacksNothingBeyondWhatTheHeaderAnnounces) {
+  const auto folder = fresh_folder();
+  Bytes zeros(10 << 20);
+  zeros[0] = 100;
+  for (const Packing packing : {Packing::kNone, Packing::kGzip, Packing::kXz}) {
+    const auto file = write_packed(folder / "bomb", zeros, packing);
+    const auto announced = [](std::span<const std::uint8_t> header) {
+      EXPECT_EQ(header.size(), 4U);
+      return std::uint64_t{header[0]};
+    };
+    expect_error(ErrorCode::kCorruptData, {file.string(), "more than the 100 bytes"},
+                 [&] { (void)read_unpacked(file, 4, announced); });
+    const auto whole = [&](std::span<const std::uint8_t>) { return zeros.size(); };
+    EXPECT_TRUE(read_unpacked(file, 4, whole) == zeros);
+    // Less is for the caller to judge.
+    const auto more = [&](std::span<const std::uint8_t>) { return zeros.size() + 1; };
+    EXPECT_TRUE(read_unpacked(file, 4, more) == zeros);
+    expect_error(ErrorCode::kCorruptData, {file.string(), "announces 1073741825 bytes"}, [&] {
+      (void)read_unpacked(file, 4,
+                          [](std::span<const std::uint8_t>) { return kDefaultMaxBytes + 1; });
+    });
+  }
+  const auto shorter = write_file(folder / "short", {1, 2});
+  std::size_t seen = 0;
+  EXPECT_EQ(read_unpacked(shorter, 4,
+                          [&](std::span<const std::uint8_t> header) {
+                            seen = header.size();
+                            return std::uint64_t{2};
+                          }),
+            (Bytes{1, 2}));
+  EXPECT_EQ(seen, 2U);
+}
+
 TEST(ArchiveReader, FindsAFileUnderItsPackedNames) {
   const auto folder = fresh_folder();
   EXPECT_TRUE(find_packed(folder, "x").empty());

@@ -312,8 +312,10 @@ static void unsigned_models(const char* path) {
   REFUSED(bellows_model_load(path, &options, &none), BELLOWS_UNTRUSTED, "not signed");
   options.public_key = "key";
   REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "no public key");
+  options.public_key = "";
+  REFUSED(bellows_model_load(path, &options, &none), BELLOWS_INVALID_ARGUMENT, "no public key");
   REFUSED(bellows_apply_signed_growth("growth", path, NULL, "", NULL), BELLOWS_INVALID_ARGUMENT,
-          "'public_key'");
+          "no public key");
   CHECK(none == NULL);
   CHECK(strcmp(bellows_status_name(BELLOWS_UNTRUSTED), "untrusted") == 0);
 }

@@ -97,6 +97,14 @@ TEST(Cifar10Reader, RefusesATarWithoutBatches) {
   EXPECT_FALSE(looks_like_cifar10(file));
 }
 
+TEST(Cifar10Reader, RefusesATarWithABatchInTwoFolders) {
+  const auto file = write_tar(
+      fresh_folder() / "x.tar",
+      {{"a/test_batch.bin", batch(2, 0)}, {"b/test_batch.bin", batch(2, 0)}}, Packing::kNone);
+  expect_error(ErrorCode::kCorruptData, {file.string(), "'test_batch.bin' in two folders"},
+               [&] { (void)load_cifar10(file, Split::kTest); });
+}
+
 TEST(Cifar10Reader, RefusesBrokenRecordsAndEmptyFiles) {
   const auto folder = fresh_folder();
   const auto file = folder / "test_batch.bin";

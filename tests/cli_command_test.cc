@@ -8,6 +8,7 @@
 
 #include <array>
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -1309,13 +1310,39 @@ TEST_F(Command, SignMakesModelsThatOtherVerbsTellFromOlderAndUnsignedOnes) {
   expect_refused(bellows(evaluate + path("other.public")), 1, {"is signed by the key", model});
   expect_refused(bellows("evaluate " + model + " --min-generation 1"), 2,
                  {"--min-generation needs --require-signature"});
+  // Digits are the key, whatever file may have come with the model under their name.
+  std::string digits;
+  std::ifstream(path("other.public")) >> digits;
+  std::filesystem::copy_file(path("key.public"), digits);
+  expect_refused(bellows(evaluate + digits), 1, {"is signed by the key", model});
+  std::filesystem::remove(digits);
 }
 
-TEST_F(Command, EveryVerbThatServesAModelCanAskForASignature) {
+TEST_F(Command, NothingTakesThePlaceOfASignedModelThatItWouldNotFollow) {
+  const std::string model = trained();
+  const std::string deployed = path("deployed.safetensors");
+  ASSERT_EQ(bellows("sign --new-key " + path("key")).code, 0);
+  ASSERT_EQ(bellows("sign " + model + " --key " + path("key.secret") + " --out " + deployed).code,
+            0);
+  const Bytes before = read_file(deployed);
+  for (const std::string& line :
+       {"trim " + model + " --width 1 --out " + deployed,
+        "tune " + model + " --out " + path("policies.json") + " --alpha 0.1 --model-out " +
+            deployed,
+        "sign " + model + " --key " + path("key.secret") + " --generation 1 --out " + deployed}) {
+    SCOPED_TRACE(line);
+    expect_refused(bellows(line), 1, {deployed, "which would be replaced; choose another name"});
+    EXPECT_TRUE(read_file(deployed) == before);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path("policies.json")));
+}
+
+TEST_F(Command, EveryVerbThatReadsAModelCanAskForASignature) {
   const std::string model = std::string(BELLOWS_SOURCE_DIR) + "/tests/golden/tiny.safetensors";
   const std::string growth =
       std::string(BELLOWS_SOURCE_DIR) + "/tests/golden/tiny_growth.safetensors";
   const std::string narrow = path("narrow");
+  std::set<std::string> asked;
   ASSERT_EQ(bellows("trim " + model + " --width 1 --out " + narrow).code, 0);
   ASSERT_EQ(bellows("sign --new-key " + path("key")).code, 0);
   const std::string image = digit_png(0, "pngs/class0/0.png");
@@ -1325,12 +1352,35 @@ TEST_F(Command, EveryVerbThatServesAModelCanAskForASignature) {
         "profile " + model + " --seconds 0.01 --out " + path("result"),
         "tune " + model + " --out " + path("result"),
         "run " + model + " --profile " + path("none.json"),
-        "apply " + growth + " " + narrow + " --out " + path("result")}) {
+        "apply " + growth + " " + narrow + " --out " + path("result"),
+        "diff " + model + " --base " + narrow + " --out " + path("result"),
+        "trim " + model + " --width 1 --out " + path("result"),
+        "train " + config(digits()) + " --extend " + narrow + " --out " + path("result"),
+        "train " + config(digits()) + " --out " + path("result") +
+            " --set training.distillation.teacher='model';training.distillation.model='" + model +
+            "'"}) {
     SCOPED_TRACE(line);
+    asked.insert(line.substr(0, line.find(' ')));
     expect_refused(bellows(line + " --require-signature " + path("key.public")), 1,
                    {"is not signed"});
     EXPECT_FALSE(std::filesystem::exists(path("result")));
   }
+  expect_refused(bellows("train " + config(digits()) + " --require-signature " +
+                         path("key.public") + " --out " + path("result")),
+                 2, {"--extend, --fine-tune or a teacher"});
+  // No other verb takes weights from a model: charts are drawn of one, and `sign` makes its own.
+  const std::set<std::string> others = {"search", "sign", "report", "data"};
+  std::istringstream help(bellows("--help").out);
+  std::size_t verbs = 0;
+  for (std::string line; std::getline(help, line);) {
+    std::istringstream words(line);
+    std::string verb;
+    words >> verb;
+    if (!line.starts_with("  ") || line.starts_with("  bellows")) continue;
+    ++verbs;
+    EXPECT_TRUE(asked.contains(verb) != others.contains(verb)) << verb;
+  }
+  EXPECT_EQ(verbs, asked.size() + 3 + 4);  // `data` has four
 }
 
 TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {

@@ -107,6 +107,26 @@ inline std::filesystem::path write_tar(const std::filesystem::path& file,
   return file;
 }
 
+/// Writes a tar with one member `name` of `size` zeros, of which it has the first 512 only: sparse.
+inline std::filesystem::path write_sparse_tar(const std::filesystem::path& file,
+                                              const std::string& name, std::size_t size) {
+  archive* writer = archive_write_new();
+  archive_write_set_format_pax(writer);
+  EXPECT_EQ(archive_write_open_filename(writer, file.c_str()), ARCHIVE_OK);
+  archive_entry* entry = archive_entry_new();
+  archive_entry_set_pathname(entry, name.c_str());
+  archive_entry_set_filetype(entry, AE_IFREG);
+  archive_entry_set_size(entry, static_cast<la_int64_t>(size));
+  archive_entry_sparse_add_entry(entry, 0, 512);
+  EXPECT_EQ(archive_write_header(writer, entry), ARCHIVE_OK);
+  // All of it is given; the writer leaves the hole out.
+  const Bytes zeros(size);
+  EXPECT_EQ(archive_write_data(writer, zeros.data(), size), static_cast<la_ssize_t>(size));
+  archive_entry_free(entry);
+  EXPECT_EQ(archive_write_free(writer), ARCHIVE_OK);
+  return file;
+}
+
 /// Expects `call` to throw an Error of this code whose message is one line with all `parts` in it.
 template <typename Call>
 void expect_error(ErrorCode code, std::initializer_list<std::string> parts, Call call) {

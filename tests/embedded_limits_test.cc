@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <clocale>
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <locale>
@@ -92,6 +94,92 @@ bool in_child(const std::function<bool()>& act) {
   }
   int status = 0;
   return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// Layers cost where they have no weights: oneDNN's code, and what keeps it.
+TEST(EmbeddedLimits, OperationsCountAsMemoryOfTheModel) {
+  const ModelFile file = load_model(kGolden + "tiny.safetensors");
+  const std::size_t operations = file.network.operation_bytes();
+  EXPECT_EQ(operations, file.network.nodes().size() * 2 * kOperationBytes);
+  EXPECT_THAT(
+      refusal(ErrorCode::kOutOfMemory,
+              [&] { Model::load(kGolden + "tiny.safetensors", {.max_bytes = operations - 1}); }),
+      AllOf(HasSubstr("operations take " + std::to_string(operations)),
+            HasSubstr("load fewer groups")));
+  const std::size_t enough = operations + 100'000;
+  const Model model = Model::load(kGolden + "tiny.safetensors", {.max_bytes = enough});
+  EXPECT_EQ(model.memory().operations, operations);
+  // Those for another batch size are others, as long as somebody has them.
+  const auto batch_of_three = [&] { Session session(model, {.max_batch = 3}); };
+  EXPECT_THAT(refusal(ErrorCode::kOutOfMemory, batch_of_three), HasSubstr("max_bytes"));
+  const Model larger =
+      Model::load(kGolden + "tiny.safetensors", {.max_bytes = enough + operations});
+  {
+    Session three(larger, {.max_batch = 3});
+    Session again(larger, {.max_batch = 3});
+    EXPECT_THAT(refusal(ErrorCode::kOutOfMemory, [&] { Session two(larger, {.max_batch = 2}); }),
+                HasSubstr("max_bytes"));
+  }
+  Session two(larger, {.max_batch = 2});
+}
+
+// A header of many short values takes far more than its text while it is read.
+TEST(EmbeddedLimits, ValuesOfTheHeaderCountAsMemory) {
+  const auto path = fresh_folder() / "model.safetensors";
+  ModelFile file = load_model(kGolden + "tiny.safetensors");
+  file.info.extra.emplace_back("long", std::string(100'000, 'x'));
+  save_model(path, file.network, file.weights, file.info);
+  EXPECT_EQ(Model::load(path, {.max_bytes = 1'000'000}).groups(), 2);
+  file.info.extra.back().second = std::string(100'000, ',');
+  save_model(path, file.network, file.weights, file.info);
+  EXPECT_THAT(
+      refusal(ErrorCode::kOutOfMemory, [&] { Model::load(path, {.max_bytes = 1'000'000}); }),
+      HasSubstr("its header takes"));
+}
+
+TEST(EmbeddedLimits, ASessionTakesNoMoreThanItTells) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers have a heap of their own";
+#endif
+  const auto heap = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  for (const std::string& path : {kModel, kLargerModel}) {
+    const Model model = Model::load(path);
+    for (const int batch : {1, 100}) {
+      const Session first(model, {.max_batch = batch});  // with it operations are made
+      const std::size_t before = heap();
+      const Session second(model, {.max_batch = batch});
+      const std::size_t taken = heap() - before;
+      const MemoryUse use = second.memory();
+      EXPECT_LT(taken, use.activations + use.scratch + 4096) << path << ", batch " << batch;
+      EXPECT_GT(taken, (use.activations + use.scratch) / 2) << path << ", batch " << batch;
+    }
+  }
+}
+
+TEST(EmbeddedLimits, AModelTakesNoMoreThanItTells) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers have a heap of their own";
+#endif
+  const auto resident = [] {
+    std::size_t all = 0;
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> all >> pages;
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  };
+  EXPECT_TRUE(in_child([&] {
+    const Model small = Model::load(kModel);  // with it the library is begun with
+    const std::size_t before = resident();
+    const Model model = Model::load(kLargerModel);
+    const std::size_t taken = resident() - before;
+    const MemoryUse use = model.memory();
+    const auto file = static_cast<std::size_t>(model.width(model.groups()).weight_bytes);
+    std::fprintf(stderr, "loading takes %zu bytes, reckoned %zu, of them operations %zu\n", taken,
+                 file + use.weights + use.operations, use.operations);
+    return taken < file + use.weights + use.operations;
+  }));
 }
 
 // From here on whoever opens a file ends the process. Whether the system can do that.

@@ -1,8 +1,8 @@
 /* Loaded before the C library (LD_PRELOAD): makes one call to the disk fail, as a full or broken
  * one would. BELLOWS_FAILING names the function, BELLOWS_FAILING_AT which of its calls on files
  * that are written, from 1; `write` fails with ENOSPC after it has written half, the others with
- * EIO. Every call behind that one fails, too. The file that BELLOWS_FAILED names is made as soon as
- * one has failed. */
+ * EIO; writev counts as write. Every call behind that one fails, too. The file that BELLOWS_FAILED
+ * names is made as soon as one has failed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int fails(const char* name) {
@@ -53,6 +54,29 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
     return -1;
   }
   return real(descriptor, bytes, count);
+}
+
+ssize_t writev(int descriptor, const struct iovec* parts, int count) {
+  ssize_t (*const real)(int, const struct iovec*, int) =
+      (ssize_t(*)(int, const struct iovec*, int))next("writev");
+  if (is_file(descriptor) && fails("write")) {
+    if (count > 1) return real(descriptor, parts, count / 2);
+    errno = ENOSPC;
+    return -1;
+  }
+  return real(descriptor, parts, count);
+}
+
+/* Closes it all the same, as the system does. */
+int close(int descriptor) {
+  int (*const real)(int) = (int (*)(int))next("close");
+  const int mode = fcntl(descriptor, F_GETFL);
+  if (mode >= 0 && (mode & O_ACCMODE) != O_RDONLY && is_file(descriptor) && fails("close")) {
+    real(descriptor);
+    errno = EIO;
+    return -1;
+  }
+  return real(descriptor);
 }
 
 int fsync(int descriptor) {

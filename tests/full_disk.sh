@@ -73,15 +73,20 @@ fill
 expect_refused full/run "$bellows" train run.toml --out full/run
 rm full/filler
 
-# Full in the middle: between the groups there is a model and a checkpoint.
-"$bellows" train run.toml --out full/run > /dev/null 2> said &
-training=$!
-while [[ ! -f full/run/model.safetensors ]] && kill -0 $training; do sleep 0.002; done
-fill
-if wait $training; then
-  # It was done before; nothing of it may be missing.
-  cmp whole/model.safetensors full/run/model.safetensors
-else
+# Full in the middle: between the groups there is a model and a checkpoint. Where training is done before
+# the disk is full, nothing of it may be missing, and it is tried again.
+interrupted=no
+for attempt in 1 2 3 4 5; do
+  "$bellows" train run.toml --out full/run > /dev/null 2> said &
+  training=$!
+  while [[ ! -f full/run/model.safetensors ]] && kill -0 $training; do sleep 0.002; done
+  fill
+  if wait $training; then
+    cmp whole/model.safetensors full/run/model.safetensors
+    rm -rf full/filler full/run
+    continue
+  fi
+  interrupted=yes
   grep -q "No space left on device" said || fail "training said: $(cat said)"
   cp full/run/checkpoint before
   expect_refused full/run "$bellows" train run.toml --out full/run --resume
@@ -89,7 +94,9 @@ else
   rm full/filler
   "$bellows" train run.toml --out full/run --resume > /dev/null
   cmp whole/model.safetensors full/run/model.safetensors
-fi
+  break
+done
+[[ $interrupted == yes ]] || fail "training was done before the disk was full, $attempt times"
 rm -rf full/filler full/run
 
 cp whole/model.safetensors full/model.safetensors

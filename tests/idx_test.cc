@@ -86,7 +86,7 @@ TEST_F(IdxReader, RefusesTrailingBytes) {
   Bytes bytes = read_file(labels_);
   bytes.push_back(0);
   write_file(labels_, bytes);
-  expect_refused(labels_, "announces 3 bytes of data, the file has 4");
+  expect_refused(labels_, "more than the 11 bytes that it announces");
 }
 
 TEST_F(IdxReader, RefusesAWrongMagicNumber) {
@@ -118,7 +118,7 @@ TEST_F(IdxReader, RefusesAnImageSideOfZeroOrTooLarge) {
 
 TEST_F(IdxReader, RefusesAHeaderThatAnnouncesGigabytes) {
   set_byte(images_, 4, 0x7f);
-  expect_refused(images_, "the file has 24");
+  expect_refused(images_, "announces 17045651496 bytes");
   set_byte(images_, 4, 0xff);
   expect_refused(images_, "more than this reader takes");
 }

@@ -695,7 +695,7 @@ TEST_F(ModelFileTest, RefusesMetadataThatContradictThemselves) {
               }
               network["layers"].push_back({{"kind", "head"}, {"name", "head"}});
             }),
-      HasSubstr("layer 'r1023' (relu): the network has too many layers"));
+      HasSubstr("layer 'r127' (relu): the network has too many layers"));
   EXPECT_THAT(error("network", [](Json& network) { network["x\ny"] = 3; }),
               HasSubstr("unknown key 'network.x?y'"));
   EXPECT_THAT(error("network",

@@ -47,6 +47,26 @@ TEST(ModelInfo, NamesTheKeyWhoseEntriesDoNotFit) {
   expect("'accuracy.test' has 3", [](ModelInfo& info) { info.test_accuracy.push_back(1); });
 }
 
+TEST(ModelInfo, RefusesANormalisationThatMakesValuesOfAnImageInfinite) {
+  const auto refused = [](double mean, double stddev) {
+    ModelInfo info = fitting_info();
+    info.mean[1] = mean;
+    info.stddev[1] = stddev;
+    expect_error(ErrorCode::kInvalidArgument,
+                 {"'normalisation' makes values of 0..1 infinite", "channel 2"},
+                 [&] { info.check(network()); });
+  };
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  refused(-10, kLeast);  // at both ends of 0..1
+  refused(10, kLeast);
+  refused(4, kLeast);
+  refused(-3, kLeast);  // at 1 alone: 4 / 1.2e-38
+  ModelInfo info = fitting_info();
+  info.mean[1] = 0;
+  info.stddev[1] = kLeast;
+  EXPECT_NO_THROW(info.check(network()));
+}
+
 TEST(ModelInfo, ForgetsWhatIsKnownOfWiderWidths) {
   ModelInfo info = fitting_info();
   info.test_accuracy.clear();

@@ -73,6 +73,17 @@ TEST(PngImage, RefusesFilesThatAreMissingOrNoPng) {
   }
 }
 
+// Which could be of any size.
+TEST(PngImage, RefusesFilesThatArePackedOnceMore) {
+  const auto folder = fresh_folder();
+  write_png(folder / "a.png", {1, 5, 7}, noise(35));
+  for (const Packing packing : {Packing::kGzip, Packing::kXz}) {
+    const auto file = write_packed(folder / "packed.png", read_file(folder / "a.png"), packing);
+    expect_error(ErrorCode::kCorruptData, {file.string(), "is no PNG image"},
+                 [&] { (void)read_png(file); });
+  }
+}
+
 TEST(PngImage, RefusesCutOffFiles) {
   const auto folder = fresh_folder();
   write_png(folder / "a.png", {1, 40, 40}, noise(1600));

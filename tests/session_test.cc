@@ -343,6 +343,49 @@ TEST_F(SessionTest, WeightsThatNormalisationMakesInfiniteMakeNoModel) {
   }
 }
 
+// A rectifier behind it would make zeros of what is no number.
+TEST_F(SessionTest, ANormalisationThatStandsAloneMustBeOfNumbersToo) {
+  using namespace config;  // NOLINT(google-build-using-namespace): a page of tables
+  const auto make = [](float scale, float mean) {
+    Network net =
+        Network::read(network({1, 2, 2}, 3, 2, "triangular", "additive",
+                              {conv("conv1", {16, 16}, 1, 0, false), layer("relu", "relu1"),
+                               layer("batch_norm", "norm1"), layer("relu", "relu2")}));
+    WeightSet weights = random_weights(net, 2, 3);
+    for (const ParameterKey& key : net.parameters(2)) {
+      if (key.spec.role == ParameterRole::kScale) weights.values(key)[5] = scale;
+      if (key.spec.role == ParameterRole::kMean) weights.values(key)[5] = mean;
+      if (key.spec.role == ParameterRole::kVariance) weights.values(key)[5] = 0;  // 1e-5 is added
+    }
+    internal::ModelState(std::move(net), ModelInfo{}, weights);
+  };
+  make(1, 1);
+  for (const auto& [scale, mean] : {std::pair{-3e38F, 0.0F}, std::pair{1e5F, 3e38F}}) {
+    EXPECT_THAT(refusal(ErrorCode::kCorruptData, [&] { make(scale, mean); }),
+                AllOf(HasSubstr("'norm1 group 2'"), HasSubstr("infinite or no numbers")));
+  }
+}
+
+TEST_F(SessionTest, AnImageThatNormalisationMakesInfiniteIsRefusedAndTheResultStays) {
+  Network net = small_network();
+  const auto channels = static_cast<std::size_t>(net.input().channels_of(1));
+  ModelInfo info;
+  info.mean.assign(channels, 0.5);
+  info.stddev.assign(channels, 0.25);
+  const WeightSet weights = random_weights(net, 3, 3);
+  const Model model =
+      internal::make_model(std::make_shared<internal::ModelState>(std::move(net), info, weights));
+  Session session(model);
+  session.run(one_image(), 1);
+  std::vector<float> large(model.image_elements(), 0.5F);
+  large.back() = 2e38F;  // a number, but four times as much is none
+  EXPECT_THAT(refusal([&] { session.run(large, 1); }), HasSubstr("once they are normalised"));
+  large.back() = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(refusal([&] { session.run(large, 1); }), HasSubstr("infinite or no numbers"));
+  session.refine();
+  EXPECT_EQ(session.width(), 2);
+}
+
 TEST_F(SessionTest, MemoryBeyondWhatIsAllowedIsRefusedBeforeItIsTaken) {
   const MemoryUse use = model_.memory();
   const std::size_t enough = use.activations + use.scratch;

@@ -105,6 +105,15 @@ TEST_F(SignatureTest, LoadingAsksForTheKeyAndTheGeneration) {
   EXPECT_THAT(
       refusal(ErrorCode::kInvalidArgument, [&] { Model::load(wide_, {.public_key = "me"}); }),
       HasSubstr("64 lower-case"));
+  // A key that was lost on the way is not the same as none.
+  EXPECT_THAT(refusal(ErrorCode::kInvalidArgument, [&] { Model::load(wide_, {.public_key = ""}); }),
+              HasSubstr("64 lower-case"));
+  EXPECT_THAT(refusal(ErrorCode::kInvalidArgument, [&] { apply_growth(growth_, wide_, {}, ""); }),
+              HasSubstr("64 lower-case"));
+  EXPECT_THAT(
+      refusal(ErrorCode::kInvalidArgument,
+              [&] { Model::load(wide_, {.public_key = key_.public_key, .min_generation = -1}); }),
+      HasSubstr("-1"));
 }
 
 TEST_F(SignatureTest, WhatWasTamperedWithIsNoticedWithoutAKey) {
@@ -182,6 +191,30 @@ TEST_F(SignatureTest, AnOlderReleaseIsNotAppliedOverANewerOne) {
   write_growth(wide_, narrow_, growth_);
   apply_growth(growth_, narrow_);
   EXPECT_EQ(load_model(narrow_).network.groups(), 2);
+}
+
+TEST_F(SignatureTest, NothingTakesThePlaceOfASignedModelThatItWouldNotFollow) {
+  sign_model(wide_, key_.secret_key, 9);
+  const Bytes before = read_file(wide_);
+  const std::string base = folder_ / "base.safetensors";
+  std::filesystem::copy(kGolden + "tiny.safetensors", base);
+  const auto refused = [&](const auto& act) { return refusal(ErrorCode::kUntrusted, act); };
+  // Older, in place and from elsewhere.
+  EXPECT_THAT(refused([&] { sign_model(wide_, key_.secret_key, 8); }),
+              AllOf(HasSubstr("generation 8"), HasSubstr("at least 9")));
+  EXPECT_THAT(refused([&] { sign_model(base, key_.secret_key, 8, wide_); }),
+              AllOf(HasSubstr("generation 8"), HasSubstr("wide.safetensors' has")));
+  // By another key from elsewhere, by none.
+  EXPECT_THAT(refused([&] { sign_model(base, fuzz::kSampleSecretKey, 10, wide_); }),
+              AllOf(HasSubstr(fuzz::kSamplePublicKey), HasSubstr(key_.public_key)));
+  EXPECT_THAT(refused([&] { trim_model(base, 1, wide_); }),
+              AllOf(HasSubstr("is not signed"), HasSubstr("choose another name")));
+  EXPECT_TRUE(read_file(wide_) == before);
+  sign_model(wide_, key_.secret_key, 9);
+  sign_model(base, key_.secret_key, 10, wide_);
+  // Who holds a model may give it another key where it lies.
+  sign_model(wide_, fuzz::kSampleSecretKey, 1);
+  EXPECT_EQ(load_model(wide_).facts.signature->public_key, fuzz::kSamplePublicKey);
 }
 
 TEST_F(SignatureTest, NothingIsSignedThatIsNotWhole) {

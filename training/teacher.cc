@@ -27,9 +27,10 @@ bool same(const std::vector<double>& of_teacher, const std::vector<float>& here)
 
 }  // namespace
 
-Teacher::Teacher(const std::filesystem::path& file, const Network& network,
-                 const Normalisation& normalisation, int batch, int threads) {
-  ModelFile found = load_model(file);
+Teacher::Teacher(const std::filesystem::path& file, const LoadLimits& trusted,
+                 const Network& network, const Normalisation& normalisation, int batch,
+                 int threads) {
+  ModelFile found = load_model(file, std::nullopt, trusted);
   const std::string name = "the teacher '" + file.string() + "' ";
   if (found.network.input() != network.input() || found.network.classes() != network.classes()) {
     throw Error(ErrorCode::kInvalidArgument,

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "engine/model_file.h"
 #include "engine/network.h"
 #include "training/data/augmentation.h"
 
@@ -17,9 +18,9 @@ namespace bellows {
 class Teacher {
  public:
   /// For batches of `batch` images that were normalised by `normalisation`. Throws Error as
-  /// Model::load does, and kInvalidArgument for a model of other images or classes than
-  /// `network`'s, or of another normalisation.
-  Teacher(const std::filesystem::path& file, const Network& network,
+  /// Model::load does, for what is not as `trusted` asks, too, and kInvalidArgument for a model of
+  /// other images or classes than `network`'s, or of another normalisation.
+  Teacher(const std::filesystem::path& file, const LoadLimits& trusted, const Network& network,
           const Normalisation& normalisation, int batch, int threads);
 
   /// Logits [N, classes] for normalised images [N, C, H, W]. Valid until the next call.

@@ -415,7 +415,7 @@ void Run::load_base() {
     refuse("the model '" + options_.extend->string() +
            "' lies where this run writes its own; choose another folder");
   }
-  ModelFile base = load_model(*options_.extend);
+  ModelFile base = load_model(*options_.extend, std::nullopt, options_.trusted);
   base_groups_ = base.network.groups();
   if (config_.training.selector.alpha) {
     refuse(source() +
@@ -498,7 +498,7 @@ void Run::prepare_state() {
 void Run::load_teacher() {
   const DistillationConfig& distillation = config_.training.distillation;
   if (distillation.teacher != "model") return;
-  teacher_.emplace(distillation.model, config_.network, normalisation_,
+  teacher_.emplace(distillation.model, options_.trusted, config_.network, normalisation_,
                    config_.training.batch_size / ranks_.size(), threads_);
   state_.teacher = teacher_->sha256();
   if (teacher_->training_images().find(data_.training.sha256()) == std::string::npos) {

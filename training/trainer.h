@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/model_file.h"
 #include "training/data/dataset.h"
 #include "training/evaluator.h"
 #include "training/ranks.h"
@@ -107,6 +108,8 @@ struct TrainerOptions {
   /// With `extend`: the model has all groups already; the last one goes on learning from where it
   /// stands, those before it stay bit for bit.
   bool fine_tune = false;
+  /// What the models that the run begins with or learns from, `extend` and a teacher, must meet.
+  LoadLimits trusted = {};
   /// Go on from the folder's checkpoint, which must be there: every run has one from its beginning
   /// to its end. Without this a folder that holds a run is refused.
   bool resume = false;

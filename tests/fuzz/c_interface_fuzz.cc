@@ -481,6 +481,8 @@ void Caller::call_one() {
 // NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const bellows::fuzz::AtEnd kAtEnd;
+  // Of two models, three sessions of at most 1,000 small images and the operations of each.
+  const bellows::fuzz::MemoryLimit limit(std::size_t{4} << 20);
   bellows::fuzz::Caller({data, size}).call_all();
   return 0;
 }

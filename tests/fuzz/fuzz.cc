@@ -41,29 +41,33 @@ namespace {
 constexpr std::size_t kSlack = std::size_t{2} << 20;
 
 // Fields of the one limit that is in force; hooks cannot be taken away again.
+std::atomic<bool> counted = false;
 std::atomic<std::int64_t> in_use = 0;
 std::atomic<std::int64_t> most = 0;
 
 #ifdef BELLOWS_FUZZ_COUNTS_HEAP
-void taken(const volatile void* /*memory*/, std::size_t bytes) {
+void taken(const volatile void* /*memory*/, std::size_t bytes) { note_taken(bytes); }
+
+void given_back(const volatile void* memory) {
+  if (memory == nullptr) return;
+  note_given_back(__sanitizer_get_allocated_size(const_cast<const void*>(memory)));
+}
+
+[[maybe_unused]] const bool kHooked =
+    __sanitizer_install_malloc_and_free_hooks(taken, given_back) != 0;
+#endif
+
+}  // namespace
+
+void note_taken(std::size_t bytes) {
+  counted = true;
   const std::int64_t now = in_use += static_cast<std::int64_t>(bytes);
   std::int64_t before = most;
   while (now > before && !most.compare_exchange_weak(before, now)) {
   }
 }
 
-void given_back(const volatile void* memory) {
-  if (memory == nullptr) return;
-  in_use -=
-      static_cast<std::int64_t>(__sanitizer_get_allocated_size(const_cast<const void*>(memory)));
-}
-
-const bool kHooked = __sanitizer_install_malloc_and_free_hooks(taken, given_back) != 0;
-#else
-const bool kHooked = false;
-#endif
-
-}  // namespace
+void note_given_back(std::size_t bytes) { in_use -= static_cast<std::int64_t>(bytes); }
 
 MemoryFile::MemoryFile(Bytes bytes) : descriptor_(::memfd_create("fuzz", MFD_CLOEXEC)) {
   if (descriptor_ < 0) found("no file in memory can be made");
@@ -98,7 +102,7 @@ MemoryLimit::MemoryLimit(std::size_t declared) : declared_(declared) {
 
 MemoryLimit::~MemoryLimit() {
   const std::size_t allowed = kFactor * declared_ + kSlack;
-  if (kHooked && most > static_cast<std::int64_t>(allowed)) {
+  if (counted && most > static_cast<std::int64_t>(allowed)) {
     found(std::to_string(most) + " bytes were taken, " + std::to_string(allowed) + " allowed");
   }
 }
@@ -114,24 +118,28 @@ std::size_t bytes_as_values(Bytes text) {
          kValueBytes * static_cast<std::size_t>(std::ranges::count_if(text, separates));
 }
 
-std::size_t unpacked_bytes(Bytes bytes) {
+Unpacked unpack(Bytes bytes, std::size_t beginning) {
   archive* reader = archive_read_new();
   if (reader == nullptr) throw std::bad_alloc();
   archive_read_support_filter_gzip(reader);
   archive_read_support_filter_xz(reader);
   archive_read_support_format_raw(reader);
   archive_entry* entry = nullptr;
-  std::size_t count = 0;
+  Unpacked unpacked;
   if (archive_read_open_memory(reader, bytes.data(), bytes.size()) == ARCHIVE_OK &&
       archive_read_next_header(reader, &entry) == ARCHIVE_OK) {
-    std::array<char, 65536> piece{};
+    std::array<std::uint8_t, 65536> piece{};
     la_ssize_t length = 0;
     while ((length = archive_read_data(reader, piece.data(), piece.size())) > 0) {
-      count += static_cast<std::size_t>(length);
+      const auto count = static_cast<std::size_t>(length);
+      unpacked.length += count;
+      const std::size_t wanted = std::min(count, beginning - unpacked.beginning.size());
+      unpacked.beginning.insert(unpacked.beginning.end(), piece.begin(),
+                                piece.begin() + static_cast<std::ptrdiff_t>(wanted));
     }
   }
   archive_read_free(reader);
-  return std::max(count, bytes.size());
+  return unpacked;
 }
 
 }  // namespace bellows::fuzz

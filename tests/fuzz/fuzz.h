@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace bellows::fuzz {
 
@@ -51,9 +52,14 @@ bool accepted(const Read& read) {
 /// So many times as much as an input needs by its own account may be taken.
 inline constexpr std::size_t kFactor = 8;
 
-/// Where the sanitizer counts the heap: notes what is in use, and ends the program when destroyed
-/// if more than 8 x `declared` bytes and a slack of 2 MiB were taken at any time in between.
-/// Elsewhere nothing. One at a time.
+/// For what counts the heap, the sanitizer or the replaying program: so many bytes were taken, or
+/// given back. From the first call on MemoryLimit looks at them.
+void note_taken(std::size_t bytes);
+void note_given_back(std::size_t bytes);
+
+/// Where the heap is counted: notes what is in use, and ends the program when destroyed if more
+/// than 8 x `declared` bytes and a slack of 2 MiB were taken at any time in between. Elsewhere
+/// (thread sanitizer) nothing. One at a time.
 class MemoryLimit {
  public:
   /// `declared`: what the input says that it needs; at least its own length.
@@ -76,7 +82,12 @@ class MemoryLimit {
 /// What xz's decoder takes at its usual setting: a window of 8 MiB, and tables.
 inline constexpr std::size_t kWindowBytes = std::size_t{9} << 20;
 
-/// Length of what a gzip, xz or plain file unpacks to, or up to where it is damaged.
-[[nodiscard]] std::size_t unpacked_bytes(Bytes bytes);
+/// What a gzip, xz or plain file unpacks to, or up to where it is damaged: its length, and its
+/// first `beginning` bytes where there are as many.
+struct Unpacked {
+  std::size_t length = 0;
+  std::vector<std::uint8_t> beginning;
+};
+[[nodiscard]] Unpacked unpack(Bytes bytes, std::size_t beginning = 0);
 
 }  // namespace bellows::fuzz

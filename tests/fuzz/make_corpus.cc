@@ -64,7 +64,7 @@ void write_archive(const std::filesystem::path& path, bool tar, int filter,
 
 void write_models(const std::filesystem::path& folder) {
   std::filesystem::copy(kSampleModel, folder / "tiny");
-  sign_model(kSampleModel, kSampleSecretKey, 7, folder / "signed");
+  sign_model(kSampleModel, kSampleSecretKey, kSampleGeneration, folder / "signed");
   write_sample_with_selector(folder / "selector");
   const std::vector<NamedNetwork> networks = property_networks();
   for (const NamedNetwork& named : networks) {
@@ -78,7 +78,7 @@ void write_growths(const std::filesystem::path& folder) {
   std::filesystem::copy(kSampleGrowth, folder / "tiny");
   const std::filesystem::path wide = folder / "wide";
   const std::filesystem::path narrow = folder / "narrow";
-  sign_model(kSampleModel, kSampleSecretKey, 7, wide);
+  sign_model(kSampleModel, kSampleSecretKey, kSampleGeneration, wide);
   trim_model(kSampleModel, 1, narrow);
   write_growth(wide, narrow, folder / "signed");
   std::filesystem::remove(wide);
@@ -171,6 +171,7 @@ void write_calls(const std::filesystem::path& folder) {
 void make(const std::filesystem::path& root) {
   const std::vector<std::pair<const char*, std::function<void(const std::filesystem::path&)>>>
       targets = {{"model", write_models},
+                 {"model_run", write_models},
                  {"growth", write_growths},
                  {"run_config", write_configs},
                  {"profile",

@@ -2,6 +2,9 @@
 // project's own writers make. The fuzzer has a main of its own.
 //
 //   fuzz_NAME FOLDER...
+//
+// Counts the heap, as the sanitizer does beside the fuzzer, so that an input that takes too much
+// memory is noticed in every build.
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
@@ -15,6 +18,57 @@
 
 // NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#include <malloc.h>
+
+#include <cerrno>
+
+namespace {
+void* counted(void* memory) {
+  if (memory != nullptr) bellows::fuzz::note_taken(malloc_usable_size(memory));
+  return memory;
+}
+}  // namespace
+
+// The functions of the C library, of which all libraries here take their memory.
+extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming,readability-inconsistent-declaration-parameter-name)
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+void __libc_free(void* memory);
+
+void* malloc(std::size_t size) noexcept { return counted(__libc_malloc(size)); }
+void* calloc(std::size_t count, std::size_t size) noexcept {
+  return counted(__libc_calloc(count, size));
+}
+void* realloc(void* memory, std::size_t size) noexcept {
+  const std::size_t before = malloc_usable_size(memory);
+  void* made = __libc_realloc(memory, size);
+  if (made == nullptr && size > 0) return nullptr;
+  bellows::fuzz::note_given_back(before);
+  return counted(made);
+}
+void* memalign(std::size_t alignment, std::size_t size) noexcept {
+  return counted(__libc_memalign(alignment, size));
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  return counted(__libc_memalign(alignment, size));
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) noexcept {
+  *memory = counted(__libc_memalign(alignment, size));
+  return *memory == nullptr ? ENOMEM : 0;
+}
+void free(void* memory) noexcept {
+  if (memory == nullptr) return;
+  bellows::fuzz::note_given_back(malloc_usable_size(memory));
+  __libc_free(memory);
+}
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming,readability-inconsistent-declaration-parameter-name)
+}
+#endif
 
 namespace {
 // Of processor time for one input: what scripts/fuzz allows, sanitizers being several times slower.

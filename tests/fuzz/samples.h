@@ -3,6 +3,7 @@
 
 #include <bellows/bellows.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -21,6 +22,9 @@ inline const std::string kSamplePublicKey =
     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 inline const std::string kSampleSecretKey =
     "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60" + kSamplePublicKey;
+
+/// Of samples that are signed.
+inline constexpr std::int64_t kSampleGeneration = 7;
 
 [[nodiscard]] internal::ProfileData sample_profile();
 /// Of the sample model with its selector.

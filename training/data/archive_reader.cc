@@ -5,6 +5,7 @@
 #include <bellows/error.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -106,7 +107,7 @@ using ArchivePointer = std::unique_ptr<archive, FreeArchive>;
 class Reader {
  public:
   Reader(const std::filesystem::path& file, bool tar)
-      : file_(file), source_(file), archive_(archive_read_new()) {
+      : file_(file), tar_(tar), source_(file), archive_(archive_read_new()) {
     if (archive_ == nullptr) throw std::bad_alloc();
     archive_read_support_filter_xz(archive_.get());
     if (tar) {
@@ -130,19 +131,27 @@ class Reader {
     return entry;
   }
 
+  // Appends what follows of a member to `bytes`, until they are `wanted` or it ends.
+  void append(std::vector<std::uint8_t>& bytes, std::size_t wanted) {
+    while (bytes.size() < wanted) {
+      if (piece_.empty() && !next_piece(bytes.size())) return;
+      const std::size_t count = std::min(piece_.size(), wanted - bytes.size());
+      bytes.insert(bytes.end(), piece_.begin(),
+                   piece_.begin() + static_cast<std::ptrdiff_t>(count));
+      piece_ = piece_.subspan(count);
+    }
+  }
+
   std::vector<std::uint8_t> content(std::size_t max_bytes) {
     std::vector<std::uint8_t> bytes;
-    std::array<std::uint8_t, 1U << 16> piece;
-    for (;;) {
-      const la_ssize_t got = archive_read_data(archive_.get(), piece.data(), piece.size());
-      if (got < 0) fail();
-      if (got == 0) return bytes;
-      if (static_cast<std::size_t>(got) > max_bytes - bytes.size()) {
-        corrupt(file_, "unpacks to more than the " + std::to_string(max_bytes) +
-                           " bytes that are allowed here");
-      }
-      bytes.insert(bytes.end(), piece.begin(), piece.begin() + got);
-    }
+    append(bytes, max_bytes);
+    require_end(bytes.size(), "the " + std::to_string(max_bytes) + " bytes that are allowed here");
+    return bytes;
+  }
+
+  // Fails, saying what `most` are, unless the member ends here.
+  void require_end(std::size_t at, const std::string& most) {
+    if (!piece_.empty() || next_piece(at)) corrupt(file_, "unpacks to more than " + most);
   }
 
   void finish() { source_.finish(); }
@@ -159,9 +168,31 @@ class Reader {
     corrupt(file_, std::string(text) + kRemedy);
   }
 
+  // Whether the member goes on, with a piece that is the reader's own. `at`: where it begins. What
+  // libarchive leaves out between two pieces, or tells of behind the last, a sparse file has none
+  // of.
+  bool next_piece(std::size_t at) {
+    const void* data = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    do {
+      const int result = archive_read_data_block(archive_.get(), &data, &size, &offset);
+      if (result != ARCHIVE_OK && result != ARCHIVE_WARN && result != ARCHIVE_EOF) fail();
+      if (tar_ && static_cast<std::uint64_t>(offset) != at) {
+        corrupt(file_,
+                "has a sparse member, whose zeros are not in it; make the tar without --sparse");
+      }
+      if (result == ARCHIVE_EOF) return false;
+    } while (size == 0);
+    piece_ = {static_cast<const std::uint8_t*>(data), size};
+    return true;
+  }
+
   std::filesystem::path file_;
+  bool tar_;
   Source source_;
   ArchivePointer archive_;
+  std::span<const std::uint8_t> piece_;  // what is left of the last one
 };
 
 }  // namespace
@@ -170,6 +201,25 @@ std::vector<std::uint8_t> read_unpacked(const std::filesystem::path& file, std::
   Reader reader(file, /*tar=*/false);
   if (reader.next() == nullptr) return {};
   std::vector<std::uint8_t> bytes = reader.content(max_bytes);
+  reader.finish();
+  return bytes;
+}
+
+std::vector<std::uint8_t> read_unpacked(
+    const std::filesystem::path& file, std::size_t header_bytes,
+    const std::function<std::uint64_t(std::span<const std::uint8_t> header)>& length_of) {
+  Reader reader(file, /*tar=*/false);
+  std::vector<std::uint8_t> bytes;
+  const bool empty = reader.next() == nullptr;
+  if (!empty) reader.append(bytes, header_bytes);
+  const std::uint64_t length = length_of(bytes);
+  if (empty) return bytes;
+  if (length > kDefaultMaxBytes) {
+    corrupt(file, "announces " + std::to_string(length) + " bytes; there may be at most " +
+                      std::to_string(kDefaultMaxBytes));
+  }
+  reader.append(bytes, static_cast<std::size_t>(length));
+  reader.require_end(bytes.size(), "the " + std::to_string(length) + " bytes that it announces");
   reader.finish();
   return bytes;
 }
@@ -187,6 +237,9 @@ std::vector<ArchiveMember> read_tar_members(
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr || archive_entry_filetype(entry) != AE_IFREG || !wanted(name)) continue;
     std::string member_name = name;
+    if (std::ranges::find(members, member_name, &ArchiveMember::name) != members.end()) {
+      corrupt(file, "has two members '" + member_name + "'");
+    }
     members.push_back({std::move(member_name), reader.content(max_bytes)});
   }
   reader.finish();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,13 @@ inline constexpr std::size_t kDefaultMaxBytes = std::size_t{1} << 30;
 [[nodiscard]] std::vector<std::uint8_t> read_unpacked(const std::filesystem::path& file,
                                                       std::size_t max_bytes = kDefaultMaxBytes);
 
+/// The same for a file that begins with `header_bytes` which tell how long it is: `length_of` is
+/// given them, or what there is where the file is shorter, and nothing beyond what it returns is
+/// unpacked. What it throws leaves as it is.
+[[nodiscard]] std::vector<std::uint8_t> read_unpacked(
+    const std::filesystem::path& file, std::size_t header_bytes,
+    const std::function<std::uint64_t(std::span<const std::uint8_t> header)>& length_of);
+
 struct ArchiveMember {
   std::string name;  ///< as in the archive, folders included
   std::vector<std::uint8_t> bytes;
@@ -30,7 +38,8 @@ struct ArchiveMember {
 /// The regular files of a tar, tar.gz or tar.xz for whose name `wanted` says yes, in archive order.
 /// `max_bytes` bounds each member; at most 4 GiB are unpacked in all, wanted or not.
 /// Nothing is ever written to disk. Throws as `read_unpacked`; kCorruptData also for a file that is
-/// no tar.
+/// no tar, for two members of one name, and for a sparse member, which tells of more bytes than the
+/// tar has.
 [[nodiscard]] std::vector<ArchiveMember> read_tar_members(
     const std::filesystem::path& file, const std::function<bool(std::string_view name)>& wanted,
     std::size_t max_bytes = kDefaultMaxBytes);

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::size_t kPixels = 3 * 32 * 32;
 constexpr std::size_t kRecord = 1 + kPixels;
-// A hundred thousand images in one file: ten times what the originals hold.
-constexpr std::size_t kMaxFileBytes = 100000 * kRecord;
+// Fifty thousand images in one file: five times what the originals hold.
+constexpr std::size_t kMaxFileBytes = 50000 * kRecord;
 constexpr std::string_view kFolder = "cifar-10-batches-bin";
 constexpr std::string_view kClassNames = "batches.meta.txt";
 constexpr std::size_t kPublishedBytes = 10000 * kRecord;  // of each published file
@@ -68,7 +68,10 @@ Files read_tar(const std::filesystem::path& tar, const std::vector<std::string>&
       kMaxFileBytes);
   Files files;
   for (ArchiveMember& member : members) {
-    files.emplace(base_name(member.name), std::move(member.bytes));
+    const std::string name = base_name(member.name);
+    if (!files.emplace(name, std::move(member.bytes)).second) {
+      throw Error(ErrorCode::kCorruptData, tar.string() + ": has '" + name + "' in two folders");
+    }
   }
   return files;
 }

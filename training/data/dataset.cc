@@ -35,6 +35,9 @@ constexpr std::array<DatasetFormat, 7> kFormats{
     DatasetFormat::kSvhn,        DatasetFormat::kFolder,       DatasetFormat::kDigits,
     DatasetFormat::kStreetDigits};
 
+// Of the files of labels that are told apart: many times what the published ones have.
+constexpr std::size_t kMaxLabelBytes = std::size_t{1} << 20;
+
 // MNIST or Fashion-MNIST, whose files have the same names.
 DatasetFormat tell_idx_apart(const std::filesystem::path& folder) {
   for (const char* stem : {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"}) {
@@ -42,7 +45,7 @@ DatasetFormat tell_idx_apart(const std::filesystem::path& folder) {
     if (file.empty()) continue;
     std::string hash;
     try {
-      hash = sha256_hex(read_unpacked(file));
+      hash = sha256_hex(read_unpacked(file, kMaxLabelBytes));
     } catch (const Error&) {
       continue;  // the loader will say what is wrong with the file; here only the name counts
     }

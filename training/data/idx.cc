@@ -30,7 +30,12 @@ void put_big_endian(std::vector<std::uint8_t>& bytes, std::uint32_t value) {
   }
 }
 
-// Checks magic number and length; returns the sizes in the header.
+struct IdxFile {
+  std::vector<std::uint32_t> sizes;
+  std::vector<std::uint8_t> bytes;  // header included
+};
+
+// Checks magic number and sizes; returns the latter.
 std::vector<std::uint32_t> check_header(const std::filesystem::path& file,
                                         std::span<const std::uint8_t> bytes, std::uint32_t magic,
                                         std::size_t dimensions) {
@@ -56,28 +61,38 @@ std::vector<std::uint32_t> check_header(const std::filesystem::path& file,
   if (sizes[0] > static_cast<std::uint32_t>(std::numeric_limits<int>::max())) {
     corrupt(file, std::to_string(sizes[0]) + " items are more than this reader takes");
   }
-  std::uint64_t body = sizes[0];  // at most 2^31 * 2^12 * 2^12: no overflow
-  for (std::size_t d = 1; d < dimensions; ++d) body *= sizes[d];
-  if (bytes.size() - header != body) {
-    corrupt(file, "header announces " + std::to_string(body) + " bytes of data, the file has " +
-                      std::to_string(bytes.size() - header) + "; fetch the file again");
-  }
   return sizes;
+}
+
+// Nothing is unpacked beyond what the header announces.
+IdxFile read_idx(const std::filesystem::path& file, std::uint32_t magic, std::size_t dimensions) {
+  const std::size_t header = 4 + 4 * dimensions;
+  IdxFile idx;
+  std::uint64_t body = 0;
+  idx.bytes = read_unpacked(file, header, [&](std::span<const std::uint8_t> bytes) {
+    idx.sizes = check_header(file, bytes, magic, dimensions);
+    body = 1;  // in the end at most 2^31 * 2^12 * 2^12: no overflow
+    for (const std::uint32_t size : idx.sizes) body *= size;
+    return header + body;
+  });
+  if (idx.bytes.size() - header != body) {
+    corrupt(file, "header announces " + std::to_string(body) + " bytes of data, the file has " +
+                      std::to_string(idx.bytes.size() - header) + "; fetch the file again");
+  }
+  return idx;
 }
 
 }  // namespace
 
 IdxImages read_idx_images(const std::filesystem::path& file) {
-  std::vector<std::uint8_t> bytes = read_unpacked(file);
-  const auto sizes = check_header(file, bytes, kImagesMagic, 3);
+  auto [sizes, bytes] = read_idx(file, kImagesMagic, 3);
   bytes.erase(bytes.begin(), bytes.begin() + 16);
   return {static_cast<int>(sizes[0]), static_cast<int>(sizes[1]), static_cast<int>(sizes[2]),
           std::move(bytes)};
 }
 
 std::vector<std::int32_t> read_idx_labels(const std::filesystem::path& file, int classes) {
-  const std::vector<std::uint8_t> bytes = read_unpacked(file);
-  check_header(file, bytes, kLabelsMagic, 1);
+  const std::vector<std::uint8_t> bytes = read_idx(file, kLabelsMagic, 1).bytes;
   std::vector<std::int32_t> labels(bytes.begin() + 8, bytes.end());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] >= classes) {

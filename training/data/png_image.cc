@@ -8,13 +8,15 @@
 #include <cstring>
 
 #include "engine/atomic_file.h"
-#include "training/data/archive_reader.h"
+#include "engine/input_file.h"
 
 namespace bellows {
 namespace {
 
 constexpr std::uint64_t kMaxPixels = std::uint64_t{64} << 20;
 constexpr std::size_t kMaxFileBytes = std::size_t{512} << 20;
+// Signature, then the first chunk: length, "IHDR", width, height, bit depth.
+constexpr std::size_t kHeaderBytes = 25;
 
 [[noreturn]] void corrupt(const std::filesystem::path& file, const std::string& what) {
   throw Error(ErrorCode::kCorruptData, file.string() + ": " + what);
@@ -47,8 +49,8 @@ std::uint32_t big_endian(const std::uint8_t* bytes) {
 void check_header(const std::filesystem::path& file, const std::vector<std::uint8_t>& bytes) {
   static constexpr std::array<std::uint8_t, 8> kSignature{0x89, 'P',  'N',  'G',
                                                           '\r', '\n', 0x1a, '\n'};
-  // Signature, then the first chunk: length, "IHDR", width, height, bit depth.
-  if (bytes.size() < 25 || std::memcmp(bytes.data(), kSignature.data(), kSignature.size()) != 0 ||
+  if (bytes.size() < kHeaderBytes ||
+      std::memcmp(bytes.data(), kSignature.data(), kSignature.size()) != 0 ||
       std::memcmp(bytes.data() + 12, "IHDR", 4) != 0) {
     corrupt(file, "is no PNG image");
   }
@@ -75,8 +77,17 @@ PngImage read_png(const std::filesystem::path& file, int channels) {
                                                  file.string() +
                                                  "; possible are 1, 3 and 0 (as the file has)");
   }
-  const std::vector<std::uint8_t> bytes = read_unpacked(file, kMaxFileBytes);
+  // As it is: what is packed once more could be of any size.
+  const InputFile source(file);
+  if (source.size() > kMaxFileBytes) {
+    corrupt(file, "has " + std::to_string(source.size()) + " bytes; an image may have at most " +
+                      std::to_string(kMaxFileBytes));
+  }
+  std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(source.size(), kHeaderBytes));
+  source.read(0, bytes);
   check_header(file, bytes);
+  bytes.resize(source.size());
+  source.read(0, bytes);
   Image image;
   if (png_image_begin_read_from_memory(image.get(), bytes.data(), bytes.size()) == 0) {
     corrupt(file, std::string("damaged PNG: ") + image->message + "; save it again");

@@ -59,15 +59,15 @@ struct ModelOptions {
   bool winograd = false;
   /// Whether all sessions will have a max_batch of 1: weights are then kept for these alone.
   bool single_images = false;
-  /// Most bytes that weights may take at any time, those of the file while it is loaded included,
-  /// and most that the file's header may have, which as values takes some times as much while it is
-  /// read; 0: as many as there are. Beyond it loading, or making a session that needs weights in
-  /// another order, fails with Error(kOutOfMemory). What oneDNN's own code takes, tens of kilobytes
-  /// for each layer and group, is not counted.
+  /// Most bytes that the model may take at any time; 0: as many as there are. Counted are weights,
+  /// those of the file while it is loaded included; operations, oneDNN's code among them, reckoned
+  /// as 32 KiB for each layer and group (see MemoryUse), anew for each batch size and number of
+  /// threads that sessions have; and, while it is read, the file's header. Beyond it loading, or
+  /// making a session of another batch size or number of threads, fails with Error(kOutOfMemory).
   std::size_t max_bytes = 0;
   /// Who must have signed the model: a public key in 64 hexadecimal digits, see `bellows sign`;
-  /// empty: it need not be signed.
-  std::string public_key = {};
+  /// none: it need not be signed. An empty text is no key and is refused.
+  std::optional<std::string> public_key = {};
   /// The least generation of its signature, with a `public_key` only: against an older model that
   /// was put back. A device keeps the newest that it has seen, `Model::generation`, where nobody
   /// else can change it.
@@ -94,8 +94,10 @@ struct SessionOptions {
 /// Bytes of memory that running a model takes.
 struct MemoryUse {
   std::size_t weights = 0;      ///< of the model, all widths together; shared by its sessions
-  std::size_t activations = 0;  ///< of each session
-  std::size_t scratch = 0;      ///< of each session, for oneDNN
+  std::size_t activations = 0;  ///< of each session, its results included
+  std::size_t scratch = 0;      ///< of each session, for oneDNN; in part reckoned
+  /// Reckoned, for each batch size and number of threads; shared by the sessions that have these.
+  std::size_t operations = 0;
 };
 
 /// A trained network. Copying shares it. Thread safe. Keeps what sessions of one image on one
@@ -273,7 +275,7 @@ BELLOWS_API GrowthFacts write_growth(const std::string& wide, const std::string&
 /// `public_key`, 64 hexadecimal digits, both must be signed by that one.
 BELLOWS_API GrowthFacts apply_growth(const std::string& growth, const std::string& model,
                                      const std::string& out = {},
-                                     const std::string& public_key = {});
+                                     const std::optional<std::string>& public_key = {});
 
 /// Writes to `out` the model `model` with its first `groups` groups only: the same bytes of weights
 /// under the same hashes, and what is known of these widths. Throws Error naming the culprit:

@@ -106,11 +106,13 @@ typedef struct bellows_width {
 typedef struct bellows_memory {
   size_t struct_bytes;
   size_t weights;     /* bytes of the model, all widths together; shared by its sessions */
-  size_t activations; /* bytes of each session */
-  size_t scratch;     /* bytes of each session, for oneDNN */
+  size_t activations; /* bytes of each session, its results included */
+  size_t scratch;     /* bytes of each session, for oneDNN; in part reckoned */
+  size_t operations;  /* reckoned bytes for each batch size and number of threads; shared by the
+                       * sessions that have these */
 } bellows_memory;
 #define BELLOWS_MEMORY_INIT \
-  { sizeof(bellows_memory), 0, 0, 0 }
+  { sizeof(bellows_memory), 0, 0, 0, 0 }
 
 enum {
   BELLOWS_REFINABLE = 0, /* all activations are kept, bellows_session_refine can go on from them */
@@ -135,9 +137,9 @@ typedef struct bellows_model_options {
   int winograd;           /* not 0: faster single images for more memory, see ModelOptions */
   int single_images;      /* not 0: all sessions will have a max_batch of 1, for less memory */
   int reserved;           /* 0 */
-  size_t max_bytes;       /* of weights at any time, see ModelOptions; 0: as many as there are */
+  size_t max_bytes;       /* of weights and operations, see ModelOptions; 0: as many as there are */
   const char* public_key; /* in 64 hexadecimal digits, of who must have signed the model; NULL: it
-                           * need not be signed */
+                           * need not be signed; "" is no key and is refused */
   int64_t min_generation; /* of its signature, with a public_key only; 0: any */
 } bellows_model_options;
 #define BELLOWS_MODEL_OPTIONS_INIT \
