@@ -1,6 +1,6 @@
 # Runs a part of the benchmarks and looks for every counter that docs/benchmarks.md explains.
 # Usage: cmake -D BENCH=<bellows_bench> -D STEP_TIMES=<bellows_step_times> -D PEERS=<bellows_peers>
-#   -P benchmarks_run.cmake
+#   -D TRAINING_PEERS=<bellows_training_peers> -D RANK_SUMS=<bellows_rank_sums> -P benchmarks_run.cmake
 cmake_minimum_required(VERSION 3.25)
 set(root ${CMAKE_CURRENT_LIST_DIR}/..)
 
@@ -56,5 +56,36 @@ else()
   list(LENGTH rows count)
   if(NOT count EQUAL 8)
     message(SEND_ERROR "bellows_peers should print 8 rows, it printed: ${printed}")
+  endif()
+endif()
+
+# Beside PyTorch, where it is.
+execute_process(COMMAND /usr/bin/python3 -c "import torch" RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
+if(NOT result EQUAL 0)
+  message(NOTICE "bellows_training_peers is skipped: there is no PyTorch (third_party/install.sh --pytorch)")
+else()
+  execute_process(COMMAND ${TRAINING_PEERS} --network mnist/lenet --batch 16 --turns 1
+    OUTPUT_VARIABLE printed ERROR_VARIABLE problem RESULT_VARIABLE result)
+  # Images a second of ours twice and of PyTorch's three ways, and three ratios.
+  if(NOT result EQUAL 0 OR NOT printed MATCHES "mnist/lenet +[0-9.]+ M( +[1-9][0-9.]*)( +[0-9.]+)+")
+    message(SEND_ERROR "bellows_training_peers failed: ${printed} ${problem}")
+  endif()
+endif()
+
+# Two ranks, where there is MPI.
+find_program(MPIRUN mpirun)
+if(NOT MPIRUN)
+  message(NOTICE "bellows_rank_sums is skipped: there is no mpirun")
+else()
+  set(ENV{OMPI_ALLOW_RUN_AS_ROOT} 1)
+  set(ENV{OMPI_ALLOW_RUN_AS_ROOT_CONFIRM} 1)
+  execute_process(COMMAND ${MPIRUN} --oversubscribe -n 2 ${RANK_SUMS} 0.01 0.1
+    OUTPUT_VARIABLE printed ERROR_VARIABLE problem RESULT_VARIABLE result)
+  string(REGEX MATCHALL "MB  2 ranks +[0-9.]+ ms" rows "${printed}")
+  list(LENGTH rows count)
+  if(problem MATCHES "usage: mpirun")
+    message(NOTICE "bellows_rank_sums is skipped: it was built without MPI")
+  elseif(NOT result EQUAL 0 OR NOT count EQUAL 2)
+    message(SEND_ERROR "bellows_rank_sums failed: ${printed} ${problem}")
   endif()
 endif()

@@ -167,21 +167,22 @@ TEST_F(RanksUnderMpirun, TwoHostsLearnWhatOneProcessLearnsAndSendOnlyTheTrainedG
 TEST_F(RanksUnderMpirun, EveryWayOfTrainingWorksTogether) {
   const std::string run = config(2);
   ASSERT_EQ(train(1, run + " --out " + path("teacher")).code, 0);
-  const std::vector<std::string> ways = {
-      "training.stacking = true; training.average = 0.9",
-      "training.look_ahead = 1",
-      "training.schedule = 'joint'; training.distillation.teacher = 'widest'",
-      "training.schedule = 'joint'; training.distillation.teacher = 'ensemble'; "
-      "training.width_weights = [1, 2]",
-      "training.gradient_clip = 0.5; training.label_smoothing = 0.1; "
-      "training.lateral = 0.3; "
-      "training.learning_rate_schedule = { kind = 'cosine', restarts = 1 }",
-      "network.connectivity = 'grouped'; network.layers.head.mode = 'additive'; "
-      "training.precision = 'bf16'",
-      "training.optimiser.kind = 'adamw'; training.distillation.teacher = 'model'; "
-      "training.distillation.model = '" +
-          path("teacher/model.safetensors") + "'"};
-  for (const std::string& set : ways) {
+  const std::string learned_from = path("teacher/model.safetensors");
+  const std::vector<std::vector<std::string>> ways = {
+      {"training.stacking = true", "training.average = 0.9"},
+      {"training.look_ahead = 1"},
+      {"training.schedule = 'joint'", "training.distillation.teacher = 'widest'"},
+      {"training.schedule = 'joint'", "training.distillation.teacher = 'ensemble'",
+       "training.width_weights = [1, 2]"},
+      {"training.gradient_clip = 0.5", "training.label_smoothing = 0.1", "training.lateral = 0.3",
+       "training.learning_rate_schedule = { kind = 'cosine', restarts = 1 }"},
+      {"network.connectivity = 'grouped'", "network.layers.head.mode = 'additive'",
+       "training.precision = 'bf16'"},
+      {"training.optimiser.kind = 'adamw'", "training.distillation.teacher = 'model'",
+       "training.distillation.model = '" + learned_from + "'"}};
+  for (const std::vector<std::string>& keys : ways) {
+    std::string set;
+    for (const std::string& key : keys) set += key + "; ";
     for (const int ranks : {1, 2}) {
       const Result result = train(ranks, run + " --overwrite --out " + path(std::to_string(ranks)) +
                                              " --set \"" + set + "\"");
