@@ -360,8 +360,8 @@ TEST_F(SessionTest, ANormalisationThatStandsAloneMustBeOfNumbersToo) {
     internal::ModelState(std::move(net), ModelInfo{}, weights);
   };
   make(1, 1);
-  for (const auto& [scale, mean] : {std::pair{-3e38F, 0.0F}, std::pair{1e5F, 3e38F}}) {
-    EXPECT_THAT(refusal(ErrorCode::kCorruptData, [&] { make(scale, mean); }),
+  for (const auto& values : {std::pair{-3e38F, 0.0F}, std::pair{1e5F, 3e38F}}) {
+    EXPECT_THAT(refusal(ErrorCode::kCorruptData, [&] { make(values.first, values.second); }),
                 AllOf(HasSubstr("'norm1 group 2'"), HasSubstr("infinite or no numbers")));
   }
 }
