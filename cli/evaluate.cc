@@ -275,7 +275,7 @@ Verb evaluate_verb() {
       {"check", "", "Compare oneDNN with the reference, layer by layer, on 4 images"},
       {"json", "", "Print one JSON object"},
   };
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_evaluate};
 }
 

@@ -91,7 +91,7 @@ Verb export_verb() {
       {"form", "F", "whole: one operation a layer; split: one a group; fastest (default): either"},
       {"json", "", "Print one JSON object"},
   };
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_export};
 }
 

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 
 #include "cli/command.h"
 #include "cli/numbers.h"
@@ -107,7 +106,7 @@ std::vector<Verb> growth_verbs() {
   diff.options = {{"base", "DEPLOYED", "The model that WIDE was grown from"},
                   {"out", "GROWTH", "The file to write"},
                   {"json", "", "Print one JSON object"}};
-  for (Option& option : signature_options()) diff.options.push_back(std::move(option));
+  add_signature_options(diff);
 
   Usage apply;
   apply.verb = "apply";
@@ -140,7 +139,7 @@ std::vector<Verb> growth_verbs() {
   trim.options = {{"width", "K", "The widest width to keep"},
                   {"out", "FILE", "The file to write"},
                   {"json", "", "Print one JSON object"}};
-  for (Option& option : signature_options()) trim.options.push_back(std::move(option));
+  add_signature_options(trim);
 
   return {{diff, run_diff}, {apply, run_apply}, {trim, run_trim}};
 }

@@ -154,7 +154,7 @@ Verb infer_verb() {
       {"top", "N", "Print the N most probable classes (default 1)"},
       {"json", "", "Print one JSON object for each image"},
   };
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_infer};
 }
 

@@ -511,7 +511,7 @@ Verb inspect_verb() {
       {"layers", "", "Also every layer, its cost by width, and the code that runs it"},
       {"json", "", "Print one JSON object"},
   };
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_inspect};
 }
 

@@ -333,7 +333,7 @@ Verb profile_verb() {
   };
   add_energy_options(usage);
   usage.options.push_back({"json", "", "Print one JSON object"});
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_profile};
 }
 

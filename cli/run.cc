@@ -572,7 +572,7 @@ Verb run_verb() {
   }
   add_energy_options(usage);
   usage.options.push_back({"json", "", "Print what --log writes"});
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_run};
 }
 

@@ -114,6 +114,10 @@ std::vector<Option> signature_options() {
           {"min-generation", "N", "Refuse a model whose signature is of an older generation"}};
 }
 
+void add_signature_options(Usage& usage) {
+  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+}
+
 LoadLimits load_limits(const Arguments& arguments) {
   LoadLimits limits;
   if (const auto key = arguments.text("require-signature")) {

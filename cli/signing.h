@@ -13,6 +13,7 @@ namespace bellows::cli {
 
 /// --require-signature and --min-generation, for verbs that load a model.
 [[nodiscard]] std::vector<Option> signature_options();
+void add_signature_options(Usage& usage);
 
 /// What these ask of a model. Throws UsageError, or Error naming a file of a key.
 [[nodiscard]] LoadLimits load_limits(const Arguments& arguments);

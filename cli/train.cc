@@ -354,7 +354,7 @@ Verb train_verb() {
        "With a joint schedule: learn a selector along, at this price of the widest width"},
       {"json", "", "Print JSON lines"},
   };
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_train};
 }
 

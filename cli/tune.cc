@@ -790,7 +790,7 @@ Verb tune_verb() {
       {"picture", "FILE.png", "With --report: also draw its charts as a picture (by Chromium)"},
       {"seed", "N", "Of searches and learning (default 1)"},
       {"json", "", "Print one JSON object"}};
-  for (Option& option : signature_options()) usage.options.push_back(std::move(option));
+  add_signature_options(usage);
   return {usage, run_tune};
 }
 

@@ -32,11 +32,6 @@ struct FusedNode {
 [[nodiscard]] std::vector<float> folded_bias(const Network& network, const WeightSet& weights,
                                              const FusedNode& fused, int group);
 
-/// What the normalisation `norm`, not folded into anything, comes to in group `group`: of each
-/// channel what it is multiplied by, and what is added then.
-[[nodiscard]] std::vector<float> folded_norm(const Network& network, const WeightSet& weights,
-                                             int norm, int group);
-
 /// What the normalisation `norm`, not folded into anything, comes to in group `group`: what each
 /// channel is multiplied by, then what is added to each.
 [[nodiscard]] std::vector<float> folded_norm(const Network& network, const WeightSet& weights,

@@ -8,7 +8,6 @@
 
 #include "engine/model_file.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/model_mutation.h"
 #include "tests/fuzz/samples.h"
 
 namespace bellows::fuzz {
@@ -74,12 +73,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   return 0;
 }
-
-#ifdef BELLOWS_FUZZER
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
-
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t max_size, unsigned int seed) {
-  return bellows::fuzz::mutate_model(data, size, max_size, seed, LLVMFuzzerMutate);
-}
-#endif

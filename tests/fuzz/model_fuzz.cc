@@ -2,7 +2,6 @@
 #include "engine/model_file.h"
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/model_mutation.h"
 
 // NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -20,12 +19,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (whole && !first) fuzz::found("a model without a first group");
   return 0;
 }
-
-#ifdef BELLOWS_FUZZER
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
-
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t max_size, unsigned int seed) {
-  return bellows::fuzz::mutate_model(data, size, max_size, seed, LLVMFuzzerMutate);
-}
-#endif

@@ -169,8 +169,8 @@ class Reader {
   }
 
   // Whether the member goes on, with a piece that is the reader's own. `at`: where it begins. What
-  // libarchive leaves out between two pieces, or tells of behind the last, a sparse file has none
-  // of.
+  // libarchive leaves out between two pieces of a tar's member, or tells of behind the last, is not
+  // in the tar.
   bool next_piece(std::size_t at) {
     const void* data = nullptr;
     std::size_t size = 0;
