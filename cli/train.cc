@@ -255,6 +255,13 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
   }
   const bool json = arguments.has("json");
   const RunConfig config = configure(arguments);
+  const LoadLimits trusted = load_limits(arguments);
+  if (trusted.public_key && !arguments.has("extend") && !arguments.has("fine-tune") &&
+      config.training.distillation.model.empty()) {
+    throw UsageError(
+        "--require-signature asks it of models that training begins with or learns from; give "
+        "--extend, --fine-tune or a teacher, or leave it out");
+  }
   const std::string data_path = image_folder(arguments, config.data);
   if (ranks.first()) console.status("loading images ...", true);
   const TrainingData data = load_training_data(config.data, data_path);
@@ -283,12 +290,7 @@ int train_as_one_of(const Ranks& ranks, const Arguments& arguments, Console& con
     options.extend = *model;
     options.fine_tune = true;
   }
-  options.trusted = load_limits(arguments);
-  if (options.trusted.public_key && !options.extend && config.training.distillation.model.empty()) {
-    throw UsageError(
-        "--require-signature asks it of models that training begins with or learns from; give "
-        "--extend, --fine-tune or a teacher, or leave it out");
-  }
+  options.trusted = trusted;
   options.resume = arguments.has("resume");
   options.overwrite = arguments.has("overwrite");
   options.created_with = std::string("bellows ") + version();
