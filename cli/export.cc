@@ -41,7 +41,7 @@ int run_export(const Arguments& arguments, Console& console) {
   if (normalise && file.info.mean.empty()) {
     throw UsageError("--normalise: the model knows no normalisation of its input; leave it out");
   }
-  check_outputs({{"out", *out}}, {path});
+  check_outputs(arguments, {{"out", *out}}, {path});
   save_onnx_model(*out, file.network, file.weights, file.info,
                   {.width = width, .normalise = normalise, .form = form});
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(*out));

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/output_files.h"
 #include "cli/signing.h"
 #include "cli/verb.h"
 #include "engine/input_file.h"
@@ -38,8 +39,9 @@ int run_diff(const Arguments& arguments, Console& console) {
   const std::string base = required(arguments, "diff", "base", "DEPLOYED");
   const std::string out = required(arguments, "diff", "out", "GROWTH");
   const LoadLimits limits = load_limits(arguments);
-  for (const std::string& model : {arguments.plain()[0], base}) require_signed(model, limits);
-  const GrowthFacts facts = write_growth(arguments.plain()[0], base, out);
+  check_outputs(arguments, {{"out", out}}, {arguments.plain()[0], base});
+  const GrowthFacts facts =
+      write_growth(arguments.plain()[0], base, out, limits.public_key, limits.min_generation);
   if (arguments.has("json")) {
     console.print_json(facts_json("growth", out, facts));
   } else {
@@ -73,13 +75,13 @@ int run_trim(const Arguments& arguments, Console& console) {
   const auto width = arguments.integer("width", 1);
   if (!width) throw UsageError("missing --width K; see bellows trim --help");
   const std::string& path = arguments.plain()[0];
-  require_signed(path, load_limits(arguments));
+  const LoadLimits limits = load_limits(arguments);
   const int groups = read_model_header(InputFile(path)).network.groups();
   if (*width >= groups) {
     throw UsageError("--width: the model has " + groups_text(groups) +
                      ", of which some must go; it cannot be trimmed to " + std::to_string(*width));
   }
-  trim_model(path, *width, out);
+  trim_model(path, *width, out, limits.public_key, limits.min_generation);
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(out));
   if (arguments.has("json")) {
     console.print_json(Json{{"model", out}, {"groups", *width}, {"model_bytes", bytes}});

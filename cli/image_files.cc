@@ -49,6 +49,8 @@ void visit_idx(const std::filesystem::path& file, const ImageShape& shape,
 bool begins_as_png(const std::filesystem::path& file) {
   constexpr std::array kSignature = {'\x89', 'P', 'N', 'G'};
   std::array<char, kSignature.size()> begin{};
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;
   std::ifstream in(file, std::ios::binary);
   in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
   return in && begin == kSignature;

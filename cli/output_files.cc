@@ -6,8 +6,6 @@
 #include <cerrno>
 #include <system_error>
 
-#include "cli/arguments.h"
-
 namespace bellows::cli {
 namespace {
 
@@ -25,6 +23,12 @@ bool same(const std::filesystem::path& a, const std::filesystem::path& b) {
 }
 
 }  // namespace
+
+void check_outputs(const Arguments& arguments, const std::vector<OutputFile>& outputs,
+                   std::vector<std::filesystem::path> inputs) {
+  if (const auto key = arguments.text("require-signature")) inputs.emplace_back(*key);
+  check_outputs(outputs, inputs);
+}
 
 void check_outputs(const std::vector<OutputFile>& outputs,
                    const std::vector<std::filesystem::path>& inputs) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/arguments.h"
+
 namespace bellows::cli {
 
 /// A file that an option names.
@@ -18,5 +20,9 @@ struct OutputFile {
 /// to, before any work is done for it.
 void check_outputs(const std::vector<OutputFile>& outputs,
                    const std::vector<std::filesystem::path>& inputs);
+
+/// The same; the file of a key that `arguments` ask for is an input as well.
+void check_outputs(const Arguments& arguments, const std::vector<OutputFile>& outputs,
+                   std::vector<std::filesystem::path> inputs);
 
 }  // namespace bellows::cli

@@ -211,7 +211,7 @@ int run_profile(const Arguments& arguments, Console& console) {
   if (!out) throw UsageError("missing --out FILE.json; see bellows profile --help");
   std::vector<std::filesystem::path> inputs = {path};
   if (const auto device = arguments.text("device")) inputs.emplace_back(*device);
-  check_outputs({{"out", *out}}, inputs);
+  check_outputs(arguments, {{"out", *out}}, inputs);
   std::optional<ReportRequest> report;
   if (const auto page = arguments.text("report")) {
     report = ReportRequest{.paths = {*out}, .out = *page, .picture = arguments.text("picture")};

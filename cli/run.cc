@@ -52,10 +52,14 @@ class RunLog {
     for (const char* option : {"profile", "policy", "schedule", "device"}) {
       if (const auto file = arguments.text(option)) inputs.emplace_back(*file);
     }
-    check_outputs({{"log", *path}}, inputs);
+    check_outputs(arguments, {{"log", *path}}, inputs);
     path_ = *path;
     file_.open(path_, std::ios::trunc);
-    check();
+    if (!file_) {
+      throw Error(ErrorCode::kIoError,
+                  path_ + ": cannot be opened: " + std::generic_category().message(errno) +
+                      "; choose another file");
+    }
   }
 
   [[nodiscard]] bool wanted() const { return console_ != nullptr || file_.is_open(); }

@@ -13,7 +13,6 @@
 #include "cli/console.h"
 #include "cli/verb.h"
 #include "engine/input_file.h"
-#include "engine/model_header.h"
 #include "engine/signature.h"
 
 namespace bellows::cli {
@@ -93,7 +92,8 @@ int run_sign(const Arguments& arguments, Console& console) {
   const std::int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
   const std::int64_t generation = arguments.long_integer("generation", 0).value_or(seconds);
   const std::string out = arguments.text("out").value_or("");
-  sign_model(plain[0], key, generation, out);
+  const LoadLimits limits = load_limits(arguments);
+  sign_model(plain[0], key, generation, out, limits.public_key, limits.min_generation);
   const std::string& result = out.empty() ? plain[0] : out;
   const std::string public_key = key.substr(key.size() / 2);  // which a secret key ends in
   if (arguments.has("json")) {
@@ -141,12 +141,6 @@ ModelOptions model_options(const Arguments& arguments) {
   return {.public_key = std::move(limits.public_key), .min_generation = limits.min_generation};
 }
 
-void require_signed(const std::string& model, const LoadLimits& limits) {
-  if (!limits.public_key) return;
-  require_signature(model, read_model_header(InputFile(model)).signature, *limits.public_key,
-                    limits.min_generation);
-}
-
 Verb sign_verb() {
   Usage usage;
   usage.verb = "sign";
@@ -170,6 +164,7 @@ Verb sign_verb() {
       {"out", "FILE", "Write the signed model here and leave MODEL as it is"},
       {"new-key", "NAME", "Make a pair of keys, NAME.secret and NAME.public"},
       {"json", "", "Print one JSON object"}};
+  add_signature_options(usage);
   return {usage, run_sign};
 }
 

@@ -21,7 +21,4 @@ void add_signature_options(Usage& usage);
 /// The same for Model::load.
 [[nodiscard]] ModelOptions model_options(const Arguments& arguments);
 
-/// Throws as `Model::load` where the model is not what they ask for; its weights are not looked at.
-void require_signed(const std::string& model, const LoadLimits& limits);
-
 }  // namespace bellows::cli

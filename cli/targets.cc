@@ -2,10 +2,11 @@
 
 #include <bellows/error.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 
+#include "engine/input_file.h"
 #include "engine/json_value.h"
 #include "layers/fields.h"
 
@@ -121,11 +122,18 @@ nlohmann::ordered_json targets_json(const Targets& targets) {
 
 std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path,
                                             const std::vector<OperatingPoint>& points) {
-  std::ifstream file(path);
-  if (!file) throw Error(ErrorCode::kNotFound, path.string() + ": cannot be opened");
+  constexpr std::uint64_t kMostBytes = std::uint64_t{16} << 20;
+  const InputFile file(path);
+  if (file.size() > kMostBytes) {
+    throw Error(ErrorCode::kCorruptData,
+                path.string() + ": is larger than 16 MiB, which no schedule is");
+  }
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  std::istringstream lines(text);
   std::vector<ScheduledTargets> schedule;
   int number = 0;
-  for (std::string line; std::getline(file, line);) {
+  for (std::string line; std::getline(lines, line);) {
     const std::string where = path.string() + ":" + std::to_string(++number);
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const ConfigValue value = read_json(line, where);
@@ -147,7 +155,6 @@ std::vector<ScheduledTargets> read_schedule(const std::filesystem::path& path,
     }
     schedule.push_back(entry);
   }
-  if (file.bad()) throw Error(ErrorCode::kIoError, path.string() + ": cannot be read");
   return schedule;
 }
 

@@ -642,7 +642,7 @@ int run_tune(const Arguments& arguments, Console& console) {
   const auto model_out = arguments.text("model-out");
   if (model_out) outputs.push_back({"model-out", *model_out});
   if (const auto examples = arguments.text("examples")) outputs.push_back({"examples", *examples});
-  check_outputs(outputs, inputs);
+  check_outputs(arguments, outputs, inputs);
   std::optional<ReportRequest> report;
   if (const auto page = arguments.text("report")) {
     report = ReportRequest{.paths = {*out}, .out = *page, .picture = arguments.text("picture")};

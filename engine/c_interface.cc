@@ -699,7 +699,25 @@ bellows_status bellows_write_growth(const char* wide, const char* base, const ch
   });
 }
 
+bellows_status bellows_write_signed_growth(const char* wide, const char* base, const char* growth,
+                                           const char* public_key, int64_t min_generation,
+                                           bellows_growth_facts* facts) {
+  return written(facts, [&] {
+    return bellows::write_growth(&needed(wide, "wide"), &needed(base, "base"),
+                                 &needed(growth, "growth"), &needed(public_key, "public_key"),
+                                 min_generation);
+  });
+}
+
 bellows_status bellows_trim_model(const char* model, int groups, const char* out) {
   return guarded(
       [&] { bellows::trim_model(&needed(model, "model"), groups, &needed(out, "out")); });
+}
+
+bellows_status bellows_trim_signed_model(const char* model, int groups, const char* out,
+                                         const char* public_key, int64_t min_generation) {
+  return guarded([&] {
+    bellows::trim_model(&needed(model, "model"), groups, &needed(out, "out"),
+                        &needed(public_key, "public_key"), min_generation);
+  });
 }

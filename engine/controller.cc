@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/energy_budget.h"
+#include "engine/number_text.h"
 #include "engine/observed_scale.h"
 
 namespace bellows {
@@ -46,19 +47,19 @@ void check_time(double seconds, std::string_view name) {
 // Written so that a value that is no number fails as well.
 void check_above_0(double value, std::string_view name) {
   if (!(value > 0 && value < kInfinity)) {
-    refuse(std::string(name) + " is " + std::to_string(value), "it must be above 0");
+    refuse(std::string(name) + " is " + number_text(value), "it must be above 0");
   }
 }
 
 void check_not_negative(double value, std::string_view name) {
   if (!(value >= 0 && value < kInfinity)) {
-    refuse(std::string(name) + " is " + std::to_string(value), "it must be 0 or more");
+    refuse(std::string(name) + " is " + number_text(value), "it must be 0 or more");
   }
 }
 
 void check_share(double value, std::string_view name) {
   if (!(value >= 0 && value <= 1)) {
-    refuse(std::string(name) + " is " + std::to_string(value), "it must be a share from 0 to 1");
+    refuse(std::string(name) + " is " + number_text(value), "it must be a share from 0 to 1");
   }
 }
 
@@ -109,7 +110,7 @@ void check_stops(const OperatingPoint& point, const std::string& name) {
   }
   constexpr double kTolerance = 1e-6;
   if (std::abs(shares - 1) > kTolerance) {
-    refuse("shares of the stops of " + name + " sum up to " + std::to_string(shares),
+    refuse("shares of the stops of " + name + " sum up to " + number_text(shares),
            "they must to 1");
   }
 }
@@ -142,7 +143,7 @@ ControllerOptions checked(const ControllerOptions& options) {
            "it must not be below min_dwell, " + std::to_string(options.min_dwell));
   }
   if (!(options.margin >= 0 && options.margin < 1)) {
-    refuse("margin is " + std::to_string(options.margin), "it must be from 0 to below 1");
+    refuse("margin is " + number_text(options.margin), "it must be from 0 to below 1");
   }
   return options;
 }
@@ -151,7 +152,7 @@ void check(const Targets& targets, const std::vector<OperatingPoint>& points, do
   if (targets.max_latency_us) check_above_0(*targets.max_latency_us, "max_latency_us");
   if (targets.latency_percentile != 50 && targets.latency_percentile != 95 &&
       targets.latency_percentile != 99) {
-    refuse("latency_percentile is " + std::to_string(targets.latency_percentile),
+    refuse("latency_percentile is " + number_text(targets.latency_percentile),
            "it must be 50, 95 or 99");
   }
   if (targets.max_energy_uj) check_above_0(*targets.max_energy_uj, "max_energy_uj");
@@ -162,8 +163,8 @@ void check(const Targets& targets, const std::vector<OperatingPoint>& points, do
     check_not_negative(targets.energy_left->other_power_w, "energy_left.other_power_w");
     check_time(targets.energy_left->until_s, "energy_left.until_s");
     if (targets.energy_left->until_s <= now_s) {
-      refuse("energy_left.until_s is " + std::to_string(targets.energy_left->until_s),
-             "it must lie after now, " + std::to_string(now_s));
+      refuse("energy_left.until_s is " + number_text(targets.energy_left->until_s),
+             "it must lie after now, " + number_text(now_s));
     }
   }
   if (targets.min_accuracy) check_share(*targets.min_accuracy, "min_accuracy");
@@ -224,8 +225,8 @@ class ControllerState {
 
   void advance(double now_s) {
     if (now_s_ == -kInfinity && targets_.energy_left && targets_.energy_left->until_s <= now_s) {
-      refuse("energy_left.until_s is " + std::to_string(targets_.energy_left->until_s) +
-                 ", the first request comes at " + std::to_string(now_s),
+      refuse("energy_left.until_s is " + number_text(targets_.energy_left->until_s) +
+                 ", the first request comes at " + number_text(now_s),
              "give it on the same clock");
     }
     const double seconds = now_s_ == -kInfinity ? 0 : std::max(0.0, now_s - now_s_);

@@ -3,11 +3,12 @@
 #include <bellows/error.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -34,10 +35,21 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     }
     return add(ConfigValue::Data(static_cast<std::int64_t>(value)));
   }
-  bool number_float(number_float_t value, const string_t& written) override {
+  bool number_float(number_float_t /*value*/, const string_t& written) override {
+    // The parser reads it as the C library's locale writes numbers, and `written` has that locale's
+    // decimal point. Whoever sets one must get the numbers of the file all the same.
+    std::string text = written;
+    for (char& c : text) {
+      if (std::string_view("0123456789+-eE").find(c) == std::string_view::npos) c = '.';
+    }
     // The parser makes a real number of an integer that it cannot hold.
-    if (written.find_first_of(".eE") == string_t::npos) {
-      fail(place() + " is " + in_quotes(written) + ", more than 64 bits can hold with a sign");
+    if (text.find_first_of(".eE") == std::string::npos) {
+      fail(place() + " is " + in_quotes(text) + ", more than 64 bits can hold with a sign");
+    }
+    double value = 0;
+    const char* end = text.data() + text.size();
+    if (std::from_chars(text.data(), end, value).ptr != end) {
+      fail(place() + " is " + in_quotes(text) + ", no number");
     }
     return add(ConfigValue::Data(value));
   }
@@ -74,8 +86,8 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
  private:
   struct Level {
     ConfigValue value;
-    std::string key;  // of the member that comes next, in a table
-    std::unordered_set<std::string> keys;
+    std::string key;             // of the member that comes next, in a table
+    std::set<std::string> keys;  // no hash, which a file could be made for
   };
 
   [[noreturn]] void fail(const std::string& problem) const {

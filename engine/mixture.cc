@@ -6,6 +6,8 @@
 #include <numeric>
 #include <string>
 
+#include "engine/number_text.h"
+
 namespace bellows {
 
 std::vector<std::size_t> upper_hull(std::span<const double> costs,
@@ -45,9 +47,9 @@ std::vector<MixturePart> best_mixture(std::span<const double> costs,
   const std::vector<std::size_t> hull = upper_hull(costs, accuracies);
   const double least = costs[hull.front()];
   if (!(budget >= least)) {
-    throw Error(ErrorCode::kInvalidArgument, "the budget, " + std::to_string(budget) +
+    throw Error(ErrorCode::kInvalidArgument, "the budget, " + number_text(budget) +
                                                  ", lies below the cheapest point, " +
-                                                 std::to_string(least) + "; raise it");
+                                                 number_text(least) + "; raise it");
   }
   const auto dearer = std::ranges::find_if(hull, [&](std::size_t i) { return costs[i] > budget; });
   const std::size_t below = *(dearer - 1);

@@ -68,14 +68,17 @@ void save_model(const std::filesystem::path& path, const Network& network, const
 }
 
 void sign_model(const std::filesystem::path& path, const std::string& secret_key,
-                std::int64_t generation, const std::filesystem::path& out) {
+                std::int64_t generation, const std::filesystem::path& out,
+                const std::optional<std::string>& public_key, std::int64_t min_generation) {
   check_secret_key(secret_key, "the key");
+  check_signature_wanted(public_key, min_generation);
   if (generation < 0) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the generation is " + std::to_string(generation) + ", it must be 0 or more");
   }
   const InputFile file(path);
   const ModelHeader before = read_model_header(file);
+  if (public_key) require_signature(path.string(), before.signature, *public_key, min_generation);
   // Read and checked whole, so that nothing damaged is ever signed.
   const WeightSet weights = read_weights(file, before.bytes(), before.network, before.groups);
   const ModelHeader header = signed_header(before, generation, secret_key, path.string());
@@ -96,17 +99,7 @@ void sign_model(const std::filesystem::path& path, const std::string& secret_key
 
 ModelFile load_model(const std::filesystem::path& path, std::optional<int> groups,
                      const LoadLimits& limits) {
-  if (limits.public_key) check_public_key(*limits.public_key, "the public key");
-  if (limits.min_generation < 0) {
-    throw Error(ErrorCode::kInvalidArgument, "the least generation is " +
-                                                 std::to_string(limits.min_generation) +
-                                                 ", it must be 0 or more");
-  }
-  if (limits.min_generation > 0 && !limits.public_key) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "a least generation was asked for without a public key; anybody can sign a model "
-                "with any generation, so say whose signature it must have");
-  }
+  check_signature_wanted(limits.public_key, limits.min_generation);
   const InputFile file(path);
   const std::string& name = file.name();
   try {

@@ -64,8 +64,10 @@ void save_model(const std::filesystem::path& path, const Network& network, const
 /// signature, in place of one that it has. Everything is checked before. Throws Error as
 /// `load_model`, and kInvalidArgument for what is no secret key or a generation below 0, kIoError;
 /// kUntrusted where it would replace a model that the same key has signed with a later generation,
-/// or, at `out`, one that another key has signed.
+/// or, at `out`, one that another key has signed, or unless `path` is signed by `public_key` and of
+/// `min_generation` or later, where there is such a key.
 void sign_model(const std::filesystem::path& path, const std::string& secret_key,
-                std::int64_t generation, const std::filesystem::path& out = {});
+                std::int64_t generation, const std::filesystem::path& out = {},
+                const std::optional<std::string>& public_key = {}, std::int64_t min_generation = 0);
 
 }  // namespace bellows

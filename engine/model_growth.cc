@@ -144,7 +144,9 @@ GrowthFacts facts_of(const GrowthHeader& growth) {
 }  // namespace
 
 GrowthFacts write_growth(const std::string& wide, const std::string& base,
-                         const std::string& growth) {
+                         const std::string& growth, const std::optional<std::string>& public_key,
+                         std::int64_t min_generation) {
+  check_signature_wanted(public_key, min_generation);
   return with_enough_memory(wide, [&] {
     check_result(growth, wide);
     check_result(growth, base);
@@ -152,6 +154,10 @@ GrowthFacts write_growth(const std::string& wide, const std::string& base,
     const InputFile base_file(base);
     const ModelHeader wide_header = read_model_header(wide_file);
     const ModelHeader base_header = read_model_header(base_file);
+    if (public_key) {
+      require_signature(wide, wide_header.signature, *public_key, min_generation);
+      require_signature(base, base_header.signature, *public_key, min_generation);
+    }
     check_common_groups(base_header, base, wide_header, wide);
     const int first = base_header.network.groups() + 1;
     const int last = wide_header.network.groups();
@@ -207,11 +213,14 @@ GrowthFacts apply_growth(const std::string& growth, const std::string& model,
   });
 }
 
-void trim_model(const std::string& model, int groups, const std::string& out) {
+void trim_model(const std::string& model, int groups, const std::string& out,
+                const std::optional<std::string>& public_key, std::int64_t min_generation) {
+  check_signature_wanted(public_key, min_generation);
   with_enough_memory(model, [&] {
     check_result(out, model);
     const InputFile file(model);
     ModelHeader whole = read_model_header(file);
+    if (public_key) require_signature(model, whole.signature, *public_key, min_generation);
     const int has = whole.network.groups();
     if (groups < 1 || groups >= has) {
       refuse(model, "has " + groups_text(has) + ", the first " + std::to_string(groups) +

@@ -76,7 +76,8 @@ void put_header(AtomicFile& file, std::string_view text);
 
 /// A signed model is only followed by one that the same key has signed, of its generation or later:
 /// throws Error(kUntrusted), naming `name`, where a signed model lies at `target` that a model with
-/// this signature would not follow.
+/// this signature would not follow, and what reading `target` throws where anything else lies there
+/// than a model, signed or not.
 void check_replaced(const std::filesystem::path& target, const std::optional<Signature>& signature,
                     const std::string& name);
 

@@ -42,8 +42,10 @@ PackedWeights::Entry PackedWeights::allocate(const Desc& desc, std::size_t besid
   if (held_ + besides > max_bytes_ || entry.bytes > max_bytes_ - held_ - besides) {
     throw Error(ErrorCode::kOutOfMemory,
                 "weights take " + std::to_string(held_ + besides + entry.bytes) +
-                    " bytes or more, max_bytes leaves " + std::to_string(max_bytes_) +
-                    " for them; load fewer groups, or with single_images and without winograd");
+                    " bytes or more as they are computed with, padding included; " +
+                    std::to_string(max_bytes_) +
+                    " are left for them. Give another max_bytes, load fewer groups, or load with "
+                    "single_images and without winograd");
   }
   entry.memory.reset(static_cast<float*>(std::aligned_alloc(kAlignment, entry.bytes)));
   if (entry.memory == nullptr) {
@@ -69,14 +71,18 @@ const PackedWeights::Entry* PackedWeights::first_known(const std::list<Entry>& e
   return known == entries.end() ? nullptr : &*known;
 }
 
+bool PackedWeights::is_same(const Entry& entry, const Desc& desc) {
+  const bool comparable = is_opaque(entry.desc) == is_opaque(desc);
+  return comparable && with_dims(entry.desc, dims_of(desc)) == desc;
+}
+
 void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& desc,
                          const std::function<void(float*)>& fill) {
   const std::lock_guard lock(mutex_);
   std::list<Entry>& entries = entries_[{node, group, role}];
   const Dims dims = dims_of(desc);
   for (const Entry& entry : entries) {
-    const bool comparable = is_opaque(entry.desc) == is_opaque(desc);
-    if (comparable && with_dims(entry.desc, dims) == desc) return entry.memory.get();
+    if (is_same(entry, desc)) return entry.memory.get();
   }
   Entry made = allocate(desc, 0);
   const Entry* known = is_opaque(desc) ? nullptr : first_known(entries);
@@ -95,6 +101,14 @@ void* PackedWeights::get(int node, int group, ParameterRole role, const Desc& de
   held_ += made.bytes;
   entries.push_back(std::move(made));
   return entries.back().memory.get();
+}
+
+bool PackedWeights::has(int node, int group, ParameterRole role, const Desc& desc) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find({node, group, role});
+  if (found == entries_.end()) return false;
+  return std::ranges::any_of(found->second,
+                             [&](const Entry& entry) { return is_same(entry, desc); });
 }
 
 std::size_t PackedWeights::bytes() const {

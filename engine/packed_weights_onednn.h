@@ -27,6 +27,9 @@ class PackedWeights {
   void* get(int node, int group, ParameterRole role, const Desc& desc,
             const std::function<void(float*)>& fill);
 
+  /// Whether `get` would find this one without filling anything.
+  [[nodiscard]] bool has(int node, int group, ParameterRole role, const Desc& desc) const;
+
   /// Bytes held.
   [[nodiscard]] std::size_t bytes() const;
 
@@ -47,6 +50,8 @@ class PackedWeights {
 
   // `besides`: bytes of what is not among the entries yet.
   [[nodiscard]] Entry allocate(const Desc& desc, std::size_t besides) const;
+  // Whether its memory is as `desc` wants it.
+  static bool is_same(const Entry& entry, const Desc& desc);
   // Of those whose layout is not opaque; nullptr: there is none.
   static const Entry* first_known(const std::list<Entry>& entries);
 

@@ -138,6 +138,10 @@ class Planner final : public ForwardEmitter {
     return external("weight", desc, address);
   }
 
+  [[nodiscard]] bool has_weights(const Desc& desc) const override {
+    return weights_ != nullptr || packed_.has(node_, group_, ParameterRole::kWeight, desc);
+  }
+
   [[nodiscard]] View vector(ParameterRole role, const std::vector<int>& positions,
                             int padded) override {
     const Desc desc({padded}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a);
@@ -211,7 +215,10 @@ class Planner final : public ForwardEmitter {
 
   [[nodiscard]] const WeightSet& weight_set() const {
     if (weights_ == nullptr) {
-      throw Error(ErrorCode::kUnsupported, "'" + label() + "' has not been packed for this plan");
+      throw Error(ErrorCode::kUnsupported, "'" + label() +
+                                               "' has no weights in the order that this number of "
+                                               "threads wants; load the model without "
+                                               "single_images");
     }
     return *weights_;
   }

@@ -9,6 +9,7 @@
 
 #include "engine/confidence.h"
 #include "engine/model_state.h"
+#include "engine/number_text.h"
 #include "engine/policy_rule.h"
 
 namespace bellows {
@@ -91,14 +92,6 @@ using internal::rule_of;
 
 [[noreturn]] void refuse(const std::string& problem) {
   throw Error(ErrorCode::kInvalidArgument, problem);
-}
-
-// As short as tells it: "0.9", "0.98765".
-std::string number_text(double value) {
-  std::string text = std::to_string(value);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text;
 }
 
 }  // namespace

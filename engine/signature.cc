@@ -96,6 +96,21 @@ bool is_valid(const Signature& signature, std::string_view metadata_sha256) {
                                              public_key.data()) == 0;
 }
 
+void check_signature_wanted(const std::optional<std::string>& public_key,
+                            std::int64_t min_generation) {
+  if (public_key) check_public_key(*public_key, "the public key");
+  if (min_generation < 0) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "the least generation is " + std::to_string(min_generation) + ", it must be 0 or more");
+  }
+  if (min_generation > 0 && !public_key) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "a least generation was asked for without a public key; anybody can sign a model "
+                "with any generation, so say whose signature it must have");
+  }
+}
+
 void require_signature(const std::string& file, const std::optional<Signature>& signature,
                        const std::string& public_key, std::int64_t min_generation) {
   const auto refuse = [&file](const std::string& problem) {

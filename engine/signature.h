@@ -40,6 +40,11 @@ void check_secret_key(std::string_view key, const std::string& what);
 /// Whether `signature` is of these metadata and by the key that it names.
 [[nodiscard]] bool is_valid(const Signature& signature, std::string_view metadata_sha256);
 
+/// Throws Error(kInvalidArgument) unless that can be asked of a signature: `public_key` is one, or
+/// absent and `min_generation` 0.
+void check_signature_wanted(const std::optional<std::string>& public_key,
+                            std::int64_t min_generation);
+
 /// Throws Error(kUntrusted), naming `file`, unless its `signature`, known to be valid, is by
 /// `public_key` and of `min_generation` or later.
 void require_signature(const std::string& file, const std::optional<Signature>& signature,

@@ -101,7 +101,9 @@ void emit_dense_forward(const DenseGeometry& geometry, GroupRange reads, Forward
                            .activation = rectifier_only ? fusion.activation : Activation::kNone};
     const auto faster = convolution_forward(src_view.desc, Desc(dims, kF32, Tag::any), has_bias,
                                             dst_view.desc, window, post_ops, Algorithm::kWinograd);
-    if (faster && is_opaque(faster->weights)) {
+    // For another number of threads oneDNN may want other ones than it wanted when the model was
+    // loaded.
+    if (faster && is_opaque(faster->weights) && emitter.has_weights(faster->weights)) {
       // Made here and now, while the plain values are at hand.
       if (emitter.winograd() == Winograd::kBeside) {
         static_cast<void>(emitter.weights(made.primitive.weights, piece));

@@ -110,6 +110,9 @@ class ForwardEmitter {
   [[nodiscard]] virtual Desc weights_desc(const Dims& dims) = 0;
   /// The layer's weight, as `desc` wants it; `piece` says how the plain matrix is padded.
   [[nodiscard]] virtual View weights(const Desc& desc, const DensePiece& piece) = 0;
+  /// Whether `weights` can answer for an opaque `desc`: plain values are there only while a model
+  /// is loaded, and none can be made of other opaque ones.
+  [[nodiscard]] virtual bool has_weights(const Desc& /*desc*/) const { return true; }
   /// A per-channel parameter padded with zeros: value i stands at positions[i] of `padded`.
   [[nodiscard]] virtual View vector(ParameterRole role, const std::vector<int>& positions,
                                     int padded) = 0;

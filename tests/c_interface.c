@@ -18,6 +18,9 @@
 
 static int failures = 0;
 
+/* RFC 8032, section 7.1, test 1. */
+static const char kSomeKey[] = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
 static void check_true(int holds, const char* claim, int line) {
   if (holds) return;
   ++failures;
@@ -301,7 +304,7 @@ static void limits_of_memory(const char* path) {
 
 /* A model that nobody has signed, where a signature is asked for. */
 static void unsigned_models(const char* path) {
-  const char* key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+  const char* key = kSomeKey;
   bellows_model_options options = BELLOWS_MODEL_OPTIONS_INIT;
   bellows_model* none = NULL;
   int64_t generation = 0;
@@ -618,6 +621,16 @@ static void growing_a_deployed_model(const char* wide, const char* other, const 
           "'base' is NULL");
   REFUSED(bellows_write_growth(wide, narrow, NULL, NULL), BELLOWS_INVALID_ARGUMENT,
           "'growth' is NULL");
+  REFUSED(bellows_write_signed_growth(wide, narrow, growth, NULL, 0, NULL),
+          BELLOWS_INVALID_ARGUMENT, "'public_key' is NULL");
+  REFUSED(bellows_write_signed_growth(wide, narrow, growth, kSomeKey, -1, NULL),
+          BELLOWS_INVALID_ARGUMENT, "-1");
+  REFUSED(bellows_write_signed_growth(wide, narrow, growth, kSomeKey, 0, NULL), BELLOWS_UNTRUSTED,
+          "not signed");
+  REFUSED(bellows_trim_signed_model(wide, 1, narrow, NULL, 0), BELLOWS_INVALID_ARGUMENT,
+          "'public_key' is NULL");
+  REFUSED(bellows_trim_signed_model(wide, 1, narrow, "", 0), BELLOWS_INVALID_ARGUMENT, "64");
+  REFUSED(bellows_trim_signed_model(wide, 1, narrow, kSomeKey, 0), BELLOWS_UNTRUSTED, "not signed");
   REFUSED(bellows_trim_model(NULL, 1, narrow), BELLOWS_INVALID_ARGUMENT, "'model' is NULL");
   REFUSED(bellows_trim_model(wide, 1, NULL), BELLOWS_INVALID_ARGUMENT, "'out' is NULL");
 }

@@ -74,6 +74,9 @@ TEST(Cifar10Reader, TakesClassNamesFromTheFileBesideTheBatches) {
   write_file(folder / "test_batch.bin", batch(1, 0));
   write_file(folder / "batches.meta.txt", bytes_of("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n"));
   EXPECT_EQ(load_cifar10(folder, Split::kTest).class_names()[9], "j");
+  write_file(folder / "batches.meta.txt", Bytes(5000, 'a'));
+  expect_error(ErrorCode::kCorruptData, {"batches.meta.txt", "5000 bytes"},
+               [&] { (void)load_cifar10(folder, Split::kTest); });
   write_file(folder / "batches.meta.txt", bytes_of("a\nb\n"));
   expect_error(ErrorCode::kCorruptData, {"batches.meta.txt", "2 class names"},
                [&] { (void)load_cifar10(folder, Split::kTest); });

@@ -910,6 +910,13 @@ TEST_F(Command, ExportRefusesWhatItCannotWriteByName) {
   expect_refused(bellows("export " + model + out + " --width 3"), 2, {"--width", "widths 1 to 2"});
   expect_refused(bellows("export " + model + out + " --form dense"), 2, {"--form", "dense"});
   expect_refused(bellows("export " + model + " --out " + model), 2, {"is a file that is read"});
+  const std::string key = write_file(folder_ / "key.public", bytes_of("d75a980182b10ab7d54bfed3c964"
+                                                                      "073a0ee172f3daa62325af021a68"
+                                                                      "f707511a\n"));
+  expect_refused(bellows("export " + model + " --require-signature " + key + " --out " + key), 1,
+                 {"is not signed"});
+  expect_refused(bellows("profile " + model + " --require-signature " + key + " --out " + key), 2,
+                 {"is a file that is read"});
   expect_refused(bellows("export " + model + " --out " + path("none/model.onnx")), 1,
                  {"none/model.onnx"});
   expect_refused(bellows("export " + path("none.safetensors") + out), 1, {"none.safetensors"});
@@ -1355,6 +1362,7 @@ TEST_F(Command, EveryVerbThatReadsAModelCanAskForASignature) {
         "apply " + growth + " " + narrow + " --out " + path("result"),
         "diff " + model + " --base " + narrow + " --out " + path("result"),
         "trim " + model + " --width 1 --out " + path("result"),
+        "sign " + model + " --key " + path("key.secret") + " --out " + path("result"),
         "train " + config(digits()) + " --extend " + narrow + " --out " + path("result"),
         "train " + config(digits()) + " --out " + path("result") +
             " --set training.distillation.teacher='model';training.distillation.model='" + model +
@@ -1368,8 +1376,8 @@ TEST_F(Command, EveryVerbThatReadsAModelCanAskForASignature) {
   expect_refused(bellows("train " + config(digits()) + " --require-signature " +
                          path("key.public") + " --out " + path("result")),
                  2, {"--extend, --fine-tune or a teacher"});
-  // No other verb takes weights from a model: charts are drawn of one, and `sign` makes its own.
-  const std::set<std::string> others = {"search", "sign", "report", "data"};
+  // No other verb takes weights from a model: charts are drawn of one.
+  const std::set<std::string> others = {"search", "report", "data"};
   std::istringstream help(bellows("--help").out);
   std::size_t verbs = 0;
   for (std::string line; std::getline(help, line);) {
@@ -1380,7 +1388,7 @@ TEST_F(Command, EveryVerbThatReadsAModelCanAskForASignature) {
     ++verbs;
     EXPECT_TRUE(asked.contains(verb) != others.contains(verb)) << verb;
   }
-  EXPECT_EQ(verbs, asked.size() + 3 + 4);  // `data` has four
+  EXPECT_EQ(verbs, asked.size() + 2 + 4);  // `data` has four
 }
 
 TEST_F(Command, EveryKeyOfItsJsonIsOnItsPage) {

@@ -26,7 +26,9 @@
 #include "engine/policy_data.h"
 #include "engine/profile_data.h"
 #include "tests/data_fixtures.h"
+#include "tests/grouped_networks.h"
 #include "tests/refusal.h"
+#include "training/run_config.h"
 
 namespace bellows {
 namespace {
@@ -121,6 +123,36 @@ TEST(EmbeddedLimits, OperationsCountAsMemoryOfTheModel) {
                 HasSubstr("max_bytes"));
   }
   Session two(larger, {.max_batch = 2});
+}
+
+// Channels are padded to 16 in each group, which groups of one channel make 100 times as many of.
+TEST(EmbeddedLimits, PaddingIsHeldToAFewTimesTheFileUnlessMoreIsAllowed) {
+  const auto path = fresh_folder() / "model.safetensors";
+  const std::vector<int> ones(64, 1);
+  ConfigValue::Array layers;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    layers.push_back(config::conv(name, ones, 3, 1));
+  }
+  const Network network = Network::read(
+      config::network({1, 4, 4}, 2, 64, "triangular", "per_width", std::move(layers)));
+  save_model(path, network, random_weights(network, 64, 1), {});
+  const std::size_t file = std::filesystem::file_size(path);
+  EXPECT_THAT(refusal(ErrorCode::kOutOfMemory, [&] { Model::load(path); }),
+              AllOf(HasSubstr("padding included"), HasSubstr("Give another max_bytes")));
+  const Model allowed = Model::load(path, {.max_bytes = std::size_t{1} << 30});
+  EXPECT_GT(allowed.packed_bytes(), 8 * file + (std::size_t{64} << 20));
+}
+
+// A long name is held several times while it is read.
+TEST(EmbeddedLimits, LongTextsOfTheHeaderCountAsMemory) {
+  const auto path = fresh_folder() / "model.safetensors";
+  ModelFile file = load_model(kGolden + "tiny.safetensors");
+  file.info.extra.emplace_back("long", std::string(2'000'000, 'x'));
+  save_model(path, file.network, file.weights, file.info);
+  EXPECT_THAT(
+      refusal(ErrorCode::kOutOfMemory, [&] { Model::load(path, {.max_bytes = 11'000'000}); }),
+      HasSubstr("max_bytes"));
+  EXPECT_EQ(Model::load(path, {.max_bytes = 14'000'000}).groups(), 2);
 }
 
 // A header of many short values takes far more than its text while it is read.
@@ -317,28 +349,50 @@ struct Comma : std::numpunct<char> {
   [[nodiscard]] std::string do_truename() const override { return "ja"; }
 };
 
+// The C library's German, made for this test: few systems have it.
+void make_german(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  const std::string command = "localedef --no-archive -i de_DE -f UTF-8 '" +
+                              (folder / "de_DE.UTF-8").string() + "' > '" +
+                              (folder / "said").string() + "' 2>&1";
+  ASSERT_EQ(std::system(command.c_str()), 0)
+      << command << " failed; Debian's package locales has what it reads";
+  ::setenv("LOCPATH", folder.c_str(), 1);
+}
+
 TEST(EmbeddedLimits, NumbersAreReadAndWrittenAlikeInAnyLocale) {
   const auto folder = fresh_folder();
+  const std::string shipped =
+      std::string(BELLOWS_SOURCE_DIR) + "/models/mnist-vgg-growing.safetensors";
+  const std::string config = std::string(BELLOWS_SOURCE_DIR) + "/configs/mnist/vgg-growing.toml";
   const internal::ProfileData data = internal::read_profile(kGolden + "tiny_profile.json");
   internal::write_profile(folder / "before.json", data);
+  const std::string config_before = read_run_config(config).write().to_json();
+  make_german(folder / "locales");
   const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Comma));
-  // The C library's, where the system has one with a comma.
-  const bool changed = std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
+  ASSERT_NE(std::setlocale(LC_ALL, "de_DE.UTF-8"), nullptr);
+  std::array<char, 8> half{};
+  std::snprintf(half.data(), half.size(), "%.1f", 0.5);
   internal::write_profile(folder / "after.json", data);
   const internal::ProfileData again = internal::read_profile(folder / "before.json");
-  const Model model = Model::load(kGolden + "tiny.safetensors");
+  const Model model = Model::load(shipped);
   Session session(model);
   session.run(std::vector<float>(model.image_elements(), 0.5F), 2);
   const std::string text = Policy::with_thresholds({.values = {0.25}}).text();
-  ModelFile file = load_model(kGolden + "tiny.safetensors");
+  ModelFile file = load_model(shipped);
   save_model(folder / "model", file.network, file.weights, file.info);
+  const std::string config_after = read_run_config(config).write().to_json();
+  const std::string said = refusal([&] { Policy::with_thresholds({.values = {1.5}}); });
   std::locale::global(before);
   std::setlocale(LC_ALL, "C");
+  ::unsetenv("LOCPATH");
+  EXPECT_STREQ(half.data(), "0,5");
   EXPECT_TRUE(read_file(folder / "before.json") == read_file(folder / "after.json"));
   EXPECT_EQ(again.points, data.points);
   EXPECT_THAT(text, HasSubstr("0.25"));
-  EXPECT_TRUE(read_file(folder / "model") == read_file(kGolden + "tiny.safetensors"));
-  if (!changed) std::printf("the system has no locale de_DE.UTF-8; C++'s own was changed only\n");
+  EXPECT_THAT(said, HasSubstr("1.5"));
+  EXPECT_TRUE(read_file(folder / "model") == read_file(shipped));
+  EXPECT_EQ(config_after, config_before);
 }
 
 }  // namespace

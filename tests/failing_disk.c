@@ -2,11 +2,13 @@
  * one would. BELLOWS_FAILING names the function, BELLOWS_FAILING_AT which of its calls on files
  * that are written, from 1; `write` fails with ENOSPC after it has written half, the others with
  * EIO; writev counts as write. Every call behind that one fails, too. The file that BELLOWS_FAILED
- * names is made as soon as one has failed. */
+ * names is made as soon as one has failed. Where BELLOWS_KILLING is set the process is killed
+ * instead: by `write` after half, by the others before they have done anything. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +31,14 @@ static int fails(const char* name) {
     if (file >= 0) close(file);
     errno = kept_errno;
   }
+  if (getenv("BELLOWS_KILLING") != NULL && strcmp(name, "write") != 0) raise(SIGKILL);
   return 1;
+}
+
+/* What a call that wrote half returns, unless nobody is to learn of it. */
+static ssize_t after_half(ssize_t written) {
+  if (getenv("BELLOWS_KILLING") != NULL) raise(SIGKILL);
+  return written;
 }
 
 /* Terminals and pipes are not meant. */
@@ -49,7 +58,8 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
   ssize_t (*const real)(int, const void*, size_t) =
       (ssize_t(*)(int, const void*, size_t))next("write");
   if (is_file(descriptor) && fails("write")) {
-    if (count > 1) return real(descriptor, bytes, count / 2);
+    if (count > 1) return after_half(real(descriptor, bytes, count / 2));
+    after_half(0);
     errno = ENOSPC;
     return -1;
   }
@@ -60,7 +70,8 @@ ssize_t writev(int descriptor, const struct iovec* parts, int count) {
   ssize_t (*const real)(int, const struct iovec*, int) =
       (ssize_t(*)(int, const struct iovec*, int))next("writev");
   if (is_file(descriptor) && fails("write")) {
-    if (count > 1) return real(descriptor, parts, count / 2);
+    if (count > 1) return after_half(real(descriptor, parts, count / 2));
+    after_half(0);
     errno = ENOSPC;
     return -1;
   }

@@ -217,6 +217,68 @@ TEST_F(SignatureTest, NothingTakesThePlaceOfASignedModelThatItWouldNotFollow) {
   EXPECT_EQ(load_model(wide_).facts.signature->public_key, fuzz::kSamplePublicKey);
 }
 
+// Nobody can tell whether it is signed, or of which generation.
+TEST_F(SignatureTest, NothingTakesThePlaceOfAModelThatCannotBeRead) {
+  sign_model(wide_, key_.secret_key, 9);
+  const Bytes whole = read_file(wide_);
+  const std::string base = folder_ / "base.safetensors";
+  std::filesystem::copy(kGolden + "tiny.safetensors", base);
+  Bytes shortened = whole;
+  shortened.pop_back();
+  replace_in(wide_, R"("format_version":"1")", R"("format_version":"9")");
+  const Bytes newer = read_file(wide_);
+  for (const Bytes& there : {shortened, newer, Bytes{1, 2, 3}}) {
+    write_file(wide_, there);
+    for (const auto& act : std::initializer_list<std::function<void()>>{
+             [&] { sign_model(base, key_.secret_key, 10, wide_); },
+             [&] { trim_model(base, 1, wide_); }}) {
+      try {
+        act();
+        ADD_FAILURE() << "it was replaced";
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("wide.safetensors"),
+                                        HasSubstr("remove it or choose another name")));
+      }
+      EXPECT_TRUE(read_file(wide_) == there);
+    }
+  }
+}
+
+TEST_F(SignatureTest, WhatIsMadeOfModelsCanAskForTheirSignatures) {
+  const std::string signed_model = folder_ / "signed.safetensors";
+  const std::string out = folder_ / "out";
+  sign_model(wide_, key_.secret_key, 9, signed_model);
+  const std::optional<std::string> key = key_.public_key;
+  const auto refused = [&](const auto& act) {
+    const std::string said = refusal(ErrorCode::kUntrusted, act);
+    EXPECT_FALSE(std::filesystem::exists(out));
+    return said;
+  };
+  const auto narrower = [&] { sign_model(narrow_, key_.secret_key, 9); };
+  EXPECT_THAT(refused([&] { write_growth(signed_model, narrow_, out, key); }),
+              AllOf(HasSubstr("narrow"), HasSubstr("is not signed")));
+  narrower();
+  EXPECT_THAT(refused([&] { write_growth(wide_, narrow_, out, key); }),
+              AllOf(HasSubstr("wide"), HasSubstr("is not signed")));
+  EXPECT_THAT(refused([&] { write_growth(signed_model, narrow_, out, key, 10); }),
+              HasSubstr("at least 10"));
+  EXPECT_THAT(refused([&] { trim_model(wide_, 1, out, key); }), HasSubstr("is not signed"));
+  EXPECT_THAT(refused([&] { trim_model(signed_model, 1, out, fuzz::kSamplePublicKey); }),
+              HasSubstr("is signed by the key"));
+  EXPECT_THAT(refused([&] { trim_model(signed_model, 1, out, key, 10); }),
+              HasSubstr("at least 10"));
+  EXPECT_THAT(refused([&] { sign_model(wide_, key_.secret_key, 10, out, key); }),
+              HasSubstr("is not signed"));
+  EXPECT_THAT(refusal([&] { trim_model(signed_model, 1, out, std::nullopt, 1); }),
+              HasSubstr("without a public key"));
+  trim_model(signed_model, 1, out, key, 9);
+  std::filesystem::remove(out);
+  write_growth(signed_model, narrow_, out, key, 9);
+  std::filesystem::remove(out);
+  sign_model(signed_model, key_.secret_key, 10, out, key, 9);
+  EXPECT_EQ(load_model(out).facts.signature->generation, 10);
+}
+
 TEST_F(SignatureTest, NothingIsSignedThatIsNotWhole) {
   Bytes bytes = read_file(wide_);
   bytes.back() ^= 1;

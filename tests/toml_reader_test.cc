@@ -120,6 +120,14 @@ TEST_F(TomlReader, RefusesValuesNestedTooDeepForTheStack) {
   // The strings before it must not hide it.
   EXPECT_EQ(refusal("s = \"\"\"\n\\\"\"\" \"\"\"\nt = 'x\\'\n" + dotted + "a = 1\n"),
             ":4: nested too deep");
+  // One or two quotes more than three end a string with that many in it.
+  for (const std::string quotes : {"\'\'\'", "\"\"\""}) {
+    for (const std::size_t more : {std::size_t{1}, std::size_t{2}}) {
+      const std::string end = quotes + quotes.substr(0, more);
+      EXPECT_EQ(refusal("x = { y = " + quotes + "b" + end + ", " + dotted + "a = 1 }\n"),
+                ":1: nested too deep");
+    }
+  }
 }
 
 TEST_F(TomlReader, TakesDotsAndBracketsInStringsAndCommentsForWhatTheyAre) {

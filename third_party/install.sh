@@ -29,7 +29,7 @@ full=(
   libcurl4-openssl-dev zlib1g-dev                             # fetching and unpacking them
   libonnx-dev libprotobuf-dev                                 # export
   libjs-chart.js                                              # reports
-  libgtest-dev libgmock-dev libbenchmark-dev                  # tests and benchmarks
+  libgtest-dev libgmock-dev libbenchmark-dev locales          # tests and benchmarks
   clang-format clang-tidy python3                             # checks
   dpkg-dev file                                               # packages
 )

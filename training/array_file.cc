@@ -132,8 +132,11 @@ ArrayFile load_array_file(const std::filesystem::path& path, const ArrayFileKind
   }
   // A folder has no size, but opens.
   const std::uint64_t total = std::filesystem::file_size(path, failed);
-  std::ifstream file(path, std::ios::binary);
-  if (failed || !file) {
+  // Nor a pipe, which would keep us waiting for its other end.
+  const bool regular = std::filesystem::is_regular_file(path, failed);
+  std::ifstream file;
+  if (regular) file.open(path, std::ios::binary);
+  if (!regular || failed || !file) {
     throw Error(ErrorCode::kIoError, name + " '" + path.string() + "' cannot be read" +
                                          (failed ? ": " + failed.message() : "") +
                                          "; check that it is a file and may be read");

@@ -55,7 +55,12 @@ std::size_t skip_string(std::string_view text, std::size_t begin, std::size_t& l
   const bool multi_line = text.substr(begin, 3) == triple;
   std::size_t at = begin + (multi_line ? 3 : 1);
   while (at < text.size()) {
-    if (multi_line && text.substr(at, 3) == triple) return at + 3;
+    if (multi_line && text.substr(at, 3) == triple) {
+      // One or two quotes more may stand before the three that end it.
+      at += 3;
+      for (int more = 0; more < 2 && at < text.size() && text[at] == quote; ++more) ++at;
+      return at;
+    }
     if (!multi_line && text[at] == quote) return at + 1;
     if (text[at] == '\n') {
       if (!multi_line) return at;  // a syntax error, which the parser reports

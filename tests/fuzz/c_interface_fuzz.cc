@@ -161,7 +161,10 @@ class Caller {
       found("status " + std::to_string(status));
     }
     if (status == BELLOWS_INTERNAL_ERROR) found(bellows_last_error());
-    if (status == BELLOWS_OK) return;
+    if (status == BELLOWS_OK) {
+      ++times_accepted;
+      return;
+    }
     const std::string message = bellows_last_error();
     if (message.empty() || message.find('\n') != std::string::npos) {
       found("the message '" + message + "'");
@@ -285,10 +288,16 @@ void Caller::call_model(int which) {
       // Never in place: the samples are the repository's.
       const char* out = result_path();
       if (out == nullptr) return;
+      // What lies there, a signed model or none at all, does not let every result take its place.
+      const auto make_room = [out] { std::filesystem::remove(out); };
+      make_room();
       check(bellows_apply_growth(first, second, out, byte() % 2 == 0 ? nullptr : &facts));
       check(bellows_apply_signed_growth(first, second, out, public_key(), nullptr));
       check(bellows_write_growth(first, second, out, byte() % 2 == 0 ? nullptr : &facts));
+      check(bellows_write_signed_growth(first, second, out, public_key(), number(), nullptr));
+      make_room();
       check(bellows_trim_model(first, number(), out));
+      check(bellows_trim_signed_model(first, number(), out, public_key(), number()));
       return;
     }
     default: {

@@ -37,11 +37,15 @@ class MemoryFile {
 /// Ends the program unless `error` is something that a user can be shown: one line of text.
 void check_message(const Error& error);
 
+/// How often something was content with an input, of all that `accepted` was asked for.
+inline std::size_t times_accepted = 0;
+
 /// Whether `read` was content. An Error is an answer too; any other exception is none.
 template <class Read>
 bool accepted(const Read& read) {
   try {
     read();
+    ++times_accepted;
     return true;
   } catch (const Error& error) {
     check_message(error);

@@ -50,6 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const fuzz::Files kFiles;
   const fuzz::MemoryFile file({data, size});
   const fuzz::MemoryLimit limit(fuzz::bytes_as_values({data, size}));
+  // What an input before made, perhaps a signed model, would not let others take its place.
+  std::filesystem::remove(kFiles.wide);
   if (!fuzz::accepted([&] { apply_growth(file.path(), kFiles.narrow, kFiles.wide); })) {
     // What is refused there is refused by a signed model as well.
     if (fuzz::accepted([&] { apply_growth(file.path(), kFiles.deployed); })) {

@@ -1,10 +1,14 @@
 // Makes what fuzzing begins with, by the project's own writers: a folder for each target.
 //
 //   bellows_fuzz_corpus FOLDER
+//
+// Below each, in `damaged`, is what a few changes by a fixed seed make of these files.
 #include <archive.h>
 #include <archive_entry.h>
 #include <matio.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -15,7 +19,9 @@
 #include <vector>
 
 #include "engine/atomic_file.h"
+#include "engine/input_file.h"
 #include "engine/model_file.h"
+#include "tests/fuzz/model_mutation.h"
 #include "tests/fuzz/samples.h"
 #include "tests/grouped_networks.h"
 #include "training/data/idx.h"
@@ -168,6 +174,76 @@ void write_calls(const std::filesystem::path& folder) {
   }
 }
 
+// One change: another byte, a number that is none or that does not fit, a piece less, a piece
+// twice.
+std::size_t change(std::minstd_rand& random, std::uint8_t* data, std::size_t size,
+                   std::size_t max_size) {
+  std::string bytes(reinterpret_cast<const char*>(data), size);
+  const std::size_t place = bytes.empty() ? 0 : random() % bytes.size();
+  const std::size_t length = 1 + random() % 16;
+  switch (random() % 5) {
+    case 0:
+      if (!bytes.empty()) bytes[place] = static_cast<char>(random() % 256);
+      break;
+    case 1:
+      if (!bytes.empty()) bytes[place] = static_cast<char>(bytes[place] ^ 1 << random() % 8);
+      break;
+    case 2: {
+      static constexpr std::array<const char*, 8> kNumbers = {"-1",
+                                                              "0",
+                                                              "1e999",
+                                                              "nan",
+                                                              "0.5",
+                                                              "2147483648",
+                                                              "99999999999999999999",
+                                                              "\xff\xff\xff\xff"};
+      bytes.replace(place, length, kNumbers[random() % kNumbers.size()]);
+      break;
+    }
+    case 3:
+      bytes.erase(place, random() % 8 == 0 ? std::string::npos : length);
+      break;
+    default:
+      bytes.insert(place, bytes.substr(place, length));
+  }
+  bytes.resize(std::min(bytes.size(), max_size));
+  std::copy(bytes.begin(), bytes.end(), data);
+  return bytes.size();
+}
+
+// A hundred files that readers must survive, made of those in the folder.
+void write_damaged(const std::filesystem::path& folder, bool of_models) {
+  std::vector<std::filesystem::path> whole;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    whole.push_back(entry.path());
+  }
+  std::ranges::sort(whole);
+  std::filesystem::create_directory(folder / "damaged");
+  std::minstd_rand random(1);
+  const auto change_once = [&](std::uint8_t* data, std::size_t size, std::size_t max_size) {
+    return change(random, data, size, max_size);
+  };
+  for (unsigned i = 0; i < 100; ++i) {
+    const std::filesystem::path& from = whole[i % whole.size()];
+    Octets bytes;
+    {
+      const InputFile file(from);
+      bytes.resize(file.size());
+      file.read(0, bytes);
+    }
+    std::size_t size = bytes.size();
+    bytes.resize(size + 4096);
+    for (auto changes = 1 + random() % 3; changes > 0; --changes) {
+      size = of_models ? mutate_model(bytes.data(), size, bytes.size(),
+                                      static_cast<unsigned>(random()), change_once)
+                       : change_once(bytes.data(), size, bytes.size());
+    }
+    bytes.resize(size);
+    write_file_atomically(folder / "damaged" / (from.filename().string() + "-" + std::to_string(i)),
+                          bytes);
+  }
+}
+
 void make(const std::filesystem::path& root) {
   const std::vector<std::pair<const char*, std::function<void(const std::filesystem::path&)>>>
       targets = {{"model", write_models},
@@ -194,6 +270,8 @@ void make(const std::filesystem::path& root) {
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
     write(folder);
+    const std::string target = name;
+    write_damaged(folder, target == "model" || target == "model_run" || target == "growth");
   }
 }
 
@@ -201,7 +279,7 @@ void make(const std::filesystem::path& root) {
 }  // namespace bellows::fuzz
 
 int main(int count, char** arguments) {
-  if (count != 2) {
+  if (count != 2 || arguments[1][0] == '-') {
     std::fprintf(stderr, "usage: bellows_fuzz_corpus FOLDER\n");
     return 2;
   }

@@ -10,10 +10,11 @@
 namespace bellows {
 namespace {
 
-// Beyond these a network is read and planned but not run: that would be slow, not wrong.
+// Beyond these a network is planned but not run: that would be slow, not wrong.
 constexpr std::size_t kMostActivations = std::size_t{8} << 20;
 constexpr std::int64_t kMostMacs = 20'000'000;
-// Of operations for which code is made here, in a time that the fuzzer with its sanitizers has.
+// Of operations for which code is made here, in a time that the fuzzer with its sanitizers has;
+// beyond them a network is only read.
 constexpr std::size_t kMostOperations = 400;
 
 void run_every_width(const Model& model, fuzz::MemoryLimit& limit) {

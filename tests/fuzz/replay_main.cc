@@ -1,7 +1,10 @@
-// Gives a fuzz target the files of folders, one after the other: what was once found, and what the
-// project's own writers make. The fuzzer has a main of its own.
+// Gives a fuzz target the files of folders, one after the other: what the project's own writers
+// make, what changes make of that, and what was once found. The fuzzer has a main of its own.
 //
 //   fuzz_NAME FOLDER...
+//
+// Of what lies in the first folder itself, and not in one below, something must be taken from each
+// file: a reader that refuses all would find nothing wrong.
 //
 // Counts the heap, as the sanitizer does beside the fuzzer, so that an input that takes too much
 // memory is noticed in every build.
@@ -92,10 +95,15 @@ int main(int count, char** arguments) {
       const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
       // Named beforehand, for what ends the program.
       std::fprintf(stderr, "%s, %zu bytes\n", path.c_str(), bytes.size());
+      const bool whole = i == 1 && path.parent_path() == std::filesystem::path(arguments[1]);
+      const std::size_t taken_before = bellows::fuzz::times_accepted;
       const std::clock_t start = std::clock();
       LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
       const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
       if (seconds > kMostSeconds) bellows::fuzz::found("it took " + std::to_string(seconds) + " s");
+      if (whole && bellows::fuzz::times_accepted == taken_before) {
+        bellows::fuzz::found("a file of the project's own was refused");
+      }
       ++given;
     }
   }

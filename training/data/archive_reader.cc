@@ -39,6 +39,10 @@ class Source {
     if (std::filesystem::is_directory(status_of(file))) {
       throw Error(ErrorCode::kIoError, file.string() + ": is a folder, a file is needed");
     }
+    // A pipe would keep us waiting for its other end.
+    if (!std::filesystem::is_regular_file(status_of(file))) {
+      throw Error(ErrorCode::kIoError, file.string() + ": is not a regular file");
+    }
     gz_ = gzopen(file.c_str(), "rb");
     if (gz_ == nullptr) {
       throw Error(ErrorCode::kIoError,

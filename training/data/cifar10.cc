@@ -94,6 +94,12 @@ bool has_whole_batch(const Files& files) {
 
 std::vector<std::string> parse_class_names(const std::string& source,
                                            const std::vector<std::uint8_t>& bytes) {
+  constexpr std::size_t kMostBytes = 4096;
+  if (bytes.size() > kMostBytes) {
+    throw Error(ErrorCode::kCorruptData, source + ": has " + std::to_string(bytes.size()) +
+                                             " bytes, ten class names take less than " +
+                                             std::to_string(kMostBytes));
+  }
   std::istringstream text(std::string(bytes.begin(), bytes.end()));
   std::vector<std::string> names;
   std::string name;

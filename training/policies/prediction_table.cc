@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
 #include "engine/json_value.h"
@@ -138,7 +138,7 @@ std::vector<std::uint32_t> shared_images(const Dataset& images, const Dataset& o
   const auto bytes = [](std::span<const std::uint8_t> image) {
     return std::string_view(reinterpret_cast<const char*>(image.data()), image.size());
   };
-  std::unordered_set<std::string_view> known;
+  std::set<std::string_view> known;
   for (std::size_t i = 0; i < others.size(); ++i) known.insert(bytes(others.image(i)));
   std::vector<std::uint32_t> shared;
   for (std::size_t i = 0; i < images.size(); ++i) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/number_text.h"
 #include "training/data/random.h"
 #include "training/policies/outcomes.h"
 #include "training/policies/reinforce.h"
@@ -35,7 +36,7 @@ Eigen::MatrixXf columns(const Eigen::MatrixXf& all, std::span<const std::uint32_
 
 void check(const SelectorOptions& options) {
   if (!(options.alpha >= 0 && std::isfinite(options.alpha))) {
-    refuse("alpha is " + std::to_string(options.alpha) + "; it must be 0 or more");
+    refuse("alpha is " + number_text(options.alpha) + "; it must be 0 or more");
   }
   if (options.units < 1 || options.units > kMostSelectorUnits) {
     refuse("it has " + std::to_string(options.units) + " units; it must have 1 to " +

@@ -36,7 +36,12 @@ class Follower final : public TrainingObserver {
            const CandidateHost& host, CandidateResult& result)
       : settings_(settings), training_(training), turn_(turn), host_(host), result_(result) {}
 
-  void begin(const TrainingPosition& /*position*/, bool /*resumed*/) override { turn_.work(); }
+  void begin(const TrainingPosition& at, bool resumed) override {
+    // Of a training that was interrupted at its end no further epoch comes.
+    result_.epochs = epochs_in(training_, at.first_group - 1) + at.epoch;
+    if (resumed) ask_again(at);
+    turn_.work();
+  }
   void batch(const TrainingProgress& /*progress*/) override { turn_.work(); }
 
   void epoch(const EpochReport& report) override {
@@ -51,7 +56,7 @@ class Follower final : public TrainingObserver {
     }
     if (done == at.epochs || report.validation.size() != 1 || !host_.hopeless) return;
     for (const double rung : settings_.rungs) {
-      if (done != std::max(1L, std::lround(rung * at.epochs))) continue;
+      if (done != epochs_to(rung, at.epochs)) continue;
       const WidthResult& width =
           result_.widths[static_cast<std::size_t>(report.validation.front().width - 1)];
       // The rung names the share, so that numbers of epochs that differ a little meet there.
@@ -77,6 +82,32 @@ class Follower final : public TrainingObserver {
   [[nodiscard]] bool interrupted() const { return interrupted_; }
 
  private:
+  static int epochs_to(double rung, int epochs) {
+    return static_cast<int>(std::max(1L, std::lround(rung * epochs)));
+  }
+
+  // What was answered on rungs behind which an interrupted training goes on: it may have been
+  // killed before it could end. The answer is in the log, with the error of then, which is not
+  // known here.
+  void ask_again(const TrainingPosition& at) {
+    if (at.first_group != at.last_group || !host_.hopeless) return;
+    WidthResult& width = result_.widths.at(static_cast<std::size_t>(at.first_group - 1));
+    for (const double rung : settings_.rungs) {
+      const int done = epochs_to(rung, at.epochs);
+      if (done > at.epoch || done == at.epochs || hopeless_) continue;
+      if (!host_.hopeless({.width = width.width,
+                           .share = rung,
+                           .error = 1,
+                           .latency_us = width.latency_us,
+                           .energy_uj = width.energy_uj})) {
+        continue;
+      }
+      hopeless_ = true;
+      width.share = static_cast<double>(done) / at.epochs;
+      result_.epochs = epochs_in(training_, at.first_group - 1) + done;
+    }
+  }
+
   const SearchSettings& settings_;
   const TrainingConfig& training_;
   MachineTurn& turn_;

@@ -157,6 +157,12 @@ class Leader {
   // One that was interrupted has not ended: it goes on with the search.
   void ended(int candidate, CandidateResult result) {
     if (result.ending == "interrupted") return;
+    // One that was killed between the answer on a rung and its end does not know the error of then.
+    for (const LoggedRung& rung : record_.rungs) {
+      if (rung.candidate != candidate || !rung.stopped || result.ending != "stopped") continue;
+      WidthResult& width = result.widths.at(static_cast<std::size_t>(rung.report.width - 1));
+      if (!width.error) width.error = rung.report.error;
+    }
     log_->ended(candidate, result, seconds());
     record_.candidates[static_cast<std::size_t>(candidate)].result = std::move(result);
     record_.ended.push_back(candidate);

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "engine/number_text.h"
+
 namespace bellows {
 namespace {
 
@@ -447,11 +449,7 @@ std::string ArchitectureSpace::text(const SearchPoint& point) const {
   if (groups_here > 1) {
     line += " (1";
     for (int group = 2; group <= groups_here; ++group) {
-      const double share = config_.shares[choice(point, share_key(group))];
-      std::string digits = std::to_string(share);
-      digits.erase(digits.find_last_not_of('0') + 1);
-      if (digits.back() == '.') digits.pop_back();
-      line += ":" + digits;
+      line += ":" + number_text(config_.shares[choice(point, share_key(group))]);
     }
     line += "), " + config_.connectivity[choice(point, "connectivity")] + ", " +
             config_.heads[choice(point, "head")];

@@ -59,7 +59,8 @@ struct ModelOptions {
   bool winograd = false;
   /// Whether all sessions will have a max_batch of 1: weights are then kept for these alone.
   bool single_images = false;
-  /// Most bytes that the model may take at any time; 0: as many as there are. Counted are weights,
+  /// Most bytes that the model may take at any time; 0: as many as there are, padding (see
+  /// Model::packed_bytes) being held to 8 x the file's weights and 64 MiB. Counted are weights,
   /// those of the file while it is loaded included; operations, oneDNN's code among them, reckoned
   /// as 32 KiB for each layer and group (see MemoryUse), anew for each batch size and number of
   /// threads that sessions have; and, while it is read, the file's header. Beyond it loading, or
@@ -184,7 +185,7 @@ class BELLOWS_API Session {
   /// Error(kOutOfMemory), when oneDNN fails, and Error(kInvalidArgument) for logits that are
   /// infinite or no numbers, because values of the image are far too large, leave no result:
   /// width() is then 0 and the session can be run again. Denormal numbers are computed with as
-  /// zeros; the floating point state of the thread is as before afterwards.
+  /// zeros; the floating point mode of the thread is as before afterwards.
   void run(std::span<const float> images, int width);
   /// Runs on `images` as many widths as can be finished by `deadline`, and returns the widest: an
   /// answer at any time. A group is begun only while the time that it is expected to take, by this
@@ -261,9 +262,13 @@ struct GrowthFacts {
 /// Writes to `growth` the groups that the model `wide` has beyond the model `base`, whose groups
 /// must be the first ones of `wide`, byte for byte. Throws Error naming the culprit:
 /// kInvalidArgument (not grown from it, and where they differ; nothing to add; a result that is one
-/// of the two), kNotFound, kCorruptData, kUnsupported (a newer format), kOutOfMemory, kIoError.
+/// of the two), kNotFound, kCorruptData, kUnsupported (a newer format), kOutOfMemory, kIoError,
+/// kUntrusted. With a `public_key`, 64 hexadecimal digits, both models must be signed by it and be
+/// of `min_generation` or later; see ModelOptions.
 BELLOWS_API GrowthFacts write_growth(const std::string& wide, const std::string& base,
-                                     const std::string& growth);
+                                     const std::string& growth,
+                                     const std::optional<std::string>& public_key = {},
+                                     std::int64_t min_generation = 0);
 
 /// Adds the groups in `growth` to the model `model`, which must have exactly the groups that they
 /// were grown from. The result equals the wide model byte for byte. It goes to `out`, or takes the
@@ -280,8 +285,12 @@ BELLOWS_API GrowthFacts apply_growth(const std::string& growth, const std::strin
 /// Writes to `out` the model `model` with its first `groups` groups only: the same bytes of weights
 /// under the same hashes, and what is known of these widths. Throws Error naming the culprit:
 /// kInvalidArgument (`groups` not below those of the model, or `out` is the model itself),
-/// kNotFound, kCorruptData, kUnsupported, kOutOfMemory, kIoError.
-BELLOWS_API void trim_model(const std::string& model, int groups, const std::string& out);
+/// kNotFound, kCorruptData, kUnsupported, kOutOfMemory, kIoError, kUntrusted (`out` is a signed
+/// model, whose place one that nobody has signed does not take; or `model` is not signed as asked
+/// for, as by write_growth).
+BELLOWS_API void trim_model(const std::string& model, int groups, const std::string& out,
+                            const std::optional<std::string>& public_key = {},
+                            std::int64_t min_generation = 0);
 
 /// "0.1.0", as the library was built; the header's own are BELLOWS_VERSION_MAJOR, _MINOR, _PATCH.
 BELLOWS_API const char* version();

@@ -182,8 +182,10 @@ BELLOWS_API bellows_status bellows_session_create(const bellows_model* model,
 BELLOWS_API void bellows_session_free(bellows_session* session);
 
 /* Runs widths 1..`width` on `values` floats, [N, C, H, W] in 0..1, which must be 1 to max_batch
- * whole images. After BELLOWS_UNSUPPORTED or BELLOWS_OUT_OF_MEMORY (oneDNN failed) there is no
- * result. */
+ * whole images. After BELLOWS_UNSUPPORTED or BELLOWS_OUT_OF_MEMORY (oneDNN failed), or where the
+ * logits are infinite or no numbers since values of the image are far too large
+ * (BELLOWS_INVALID_ARGUMENT), there is no result; of other calls that are refused the former one
+ * stays. */
 BELLOWS_API bellows_status bellows_session_run(bellows_session* session, const float* images,
                                                size_t values, int width);
 /* Continues to the next width, computing its group only: the same bits as a run at that width. */
@@ -459,8 +461,19 @@ BELLOWS_API bellows_status bellows_apply_signed_growth(const char* growth, const
  * may be NULL. */
 BELLOWS_API bellows_status bellows_write_growth(const char* wide, const char* base,
                                                 const char* growth, bellows_growth_facts* facts);
+/* The same; both must be signed by `public_key`, in 64 hexadecimal digits, and be of
+ * `min_generation` or later: BELLOWS_UNTRUSTED. */
+BELLOWS_API bellows_status bellows_write_signed_growth(const char* wide, const char* base,
+                                                       const char* growth, const char* public_key,
+                                                       int64_t min_generation,
+                                                       bellows_growth_facts* facts);
 /* Writes to the file `out` the model in the file `model` with its first `groups` groups only. */
 BELLOWS_API bellows_status bellows_trim_model(const char* model, int groups, const char* out);
+/* The same; `model` must be signed by `public_key` and be of `min_generation` or later. The result
+ * is not signed. */
+BELLOWS_API bellows_status bellows_trim_signed_model(const char* model, int groups, const char* out,
+                                                     const char* public_key,
+                                                     int64_t min_generation);
 
 #ifdef __cplusplus
 }
