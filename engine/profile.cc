@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/json_value.h"
 #include "engine/model_state.h"
 #include "engine/profile_data.h"
 
@@ -28,9 +29,9 @@ void Profile::check_device(const Device& device) const {
   const Device& own = data_->device;
   const auto check = [&](const char* what, const std::string& had, const std::string& has) {
     if (had == has) return;
-    refuse(*data_, "was made on another device: its " + std::string(what) + " was '" + had +
-                       "', here it is '" + has +
-                       "'; make one here with 'bellows profile', or take it as an estimate");
+    refuse(*data_, "was made on another device: its " + std::string(what) + " was " +
+                       in_quotes(had) + ", here it is " + in_quotes(has) +
+                       "; make one here with 'bellows profile', or take it as an estimate");
   };
   check("processor", own.processor, device.processor);
   check("instruction set", own.isa, device.isa);
@@ -49,7 +50,7 @@ std::vector<OperatingPoint> Profile::points(const Model& model, int threads) con
     }
     if (hashes[i] != data_->group_sha256[i]) {
       refuse(*data_, "was made for another model: group " + std::to_string(i + 1) + " there has " +
-                         "SHA-256 " + data_->group_sha256[i] + ", here " + hashes[i]);
+                         "SHA-256 " + in_quotes(data_->group_sha256[i]) + ", here " + hashes[i]);
     }
   }
   std::vector<OperatingPoint> points;
