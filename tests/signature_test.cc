@@ -250,14 +250,13 @@ TEST_F(SignatureTest, WhatIsMadeOfModelsCanAskForTheirSignatures) {
   sign_model(wide_, key_.secret_key, 9, signed_model);
   const std::optional<std::string> key = key_.public_key;
   const auto refused = [&](const auto& act) {
-    const std::string said = refusal(ErrorCode::kUntrusted, act);
+    std::string said = refusal(ErrorCode::kUntrusted, act);
     EXPECT_FALSE(std::filesystem::exists(out));
     return said;
   };
-  const auto narrower = [&] { sign_model(narrow_, key_.secret_key, 9); };
   EXPECT_THAT(refused([&] { write_growth(signed_model, narrow_, out, key); }),
               AllOf(HasSubstr("narrow"), HasSubstr("is not signed")));
-  narrower();
+  sign_model(narrow_, key_.secret_key, 9);
   EXPECT_THAT(refused([&] { write_growth(wide_, narrow_, out, key); }),
               AllOf(HasSubstr("wide"), HasSubstr("is not signed")));
   EXPECT_THAT(refused([&] { write_growth(signed_model, narrow_, out, key, 10); }),
