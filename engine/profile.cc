@@ -63,20 +63,21 @@ std::vector<OperatingPoint> Profile::points(const Model& model, int threads) con
              "does not know the accuracy of width " + std::to_string(point.width) +
                  "; make it again with the data set that the model was trained on (--data)");
     }
-    points.push_back({.width = point.width,
-                      .threads = threads,
-                      .accuracy = *accuracy,
-                      .latency_p50_us = point.latency_us.p50,
-                      .latency_p95_us = point.latency_us.p95,
-                      .latency_p99_us = point.latency_us.p99,
-                      .energy_uj = point.energy_uj.value_or(0)});
+    // In the order of widths.
+    points.insert(std::ranges::upper_bound(points, point.width, {}, &OperatingPoint::width),
+                  {.width = point.width,
+                   .threads = threads,
+                   .accuracy = *accuracy,
+                   .latency_p50_us = point.latency_us.p50,
+                   .latency_p95_us = point.latency_us.p95,
+                   .latency_p99_us = point.latency_us.p99,
+                   .energy_uj = point.energy_uj.value_or(0)});
   }
   if (points.empty()) {
     refuse(*data_, "has no points for " + std::to_string(threads) +
                        " threads; make it with 'bellows profile --threads " +
                        std::to_string(threads) + "'");
   }
-  std::ranges::sort(points, {}, &OperatingPoint::width);
   return points;
 }
 
