@@ -37,7 +37,8 @@ const std::filesystem::path& folder() {
 
 class AtEnd {
  public:
-  AtEnd() = default;
+  // The folder's name is made first, so that it goes last.
+  AtEnd() { folder(); }
   AtEnd(const AtEnd&) = delete;
   AtEnd& operator=(const AtEnd&) = delete;
   ~AtEnd() {
